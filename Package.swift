@@ -1,0 +1,146 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .treatAllWarnings(as: .error),
+]
+
+/// A library module. Each depends only on those above it in `docs/architecture.md`; a test reads the import lines.
+func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .testTarget(
+        name: name + "Tests",
+        dependencies: [.init(stringLiteral: name)] + dependencies,
+        swiftSettings: strict
+    )
+}
+
+let log = Target.Dependency.product(name: "Logging", package: "swift-log")
+let collections = Target.Dependency.product(name: "Collections", package: "swift-collections")
+let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
+let metrics = Target.Dependency.product(name: "CoreMetrics", package: "swift-metrics")
+let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
+let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+
+let package = Package(
+    name: "assay",
+    products: [
+        .executable(name: "assay", targets: ["AssayCLI"]),
+        .library(name: "ControllerRuntime", targets: ["ControllerRuntime"]),
+        .library(name: "KubernetesClient", targets: ["KubernetesClient", "CurlTransport"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2", traits: []),
+    ],
+    targets: [
+        .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "libssl", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+        .systemLibrary(name: "CLinux"),
+
+        module("Concurrency"),
+        module("JSON"),
+        module("YAML", ["CYAML", "JSON"]),
+        module("OpenSSL", ["COpenSSL"]),
+        module("KubernetesModel", ["JSON"]),
+        module("HTTPTransport"),
+        module("CurlTransport", ["CCurl", "CLinux", "Concurrency", "HTTPTransport"]),
+        module(
+            "KubernetesClient",
+            ["Concurrency", "HTTPTransport", "JSON", "KubernetesModel", "YAML", log]
+        ),
+        module(
+            "ControllerRuntime",
+            [
+                "Concurrency", "CLinux", "JSON", "KubernetesClient", "KubernetesModel", log, metrics, lifecycle,
+                collections,
+            ]
+        ),
+        module(
+            "HTTPServer",
+            [
+                "Concurrency", "HTTPTransport", "OpenSSL", log,
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+            ]
+        ),
+        module("AssayCore", ["JSON", "KubernetesModel"]),
+        module(
+            "AssayOperator",
+            [
+                "AssayCore", "Concurrency", "ControllerRuntime", "HTTPServer", "HTTPTransport", "JSON",
+                "KubernetesClient",
+                "KubernetesModel", log, lifecycle, metrics,
+            ]
+        ),
+        module("APIServerModel", ["JSON", "KubernetesModel", collections]),
+        module(
+            "LocalCluster",
+            [
+                "APIServerModel", "CLinux", "Concurrency", "ControllerRuntime", "CurlTransport", "HTTPServer",
+                "HTTPTransport", "JSON", "KubernetesClient", "KubernetesModel", "OpenSSL", "YAML", log, subprocess,
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ]
+        ),
+        .executableTarget(
+            name: "AssayCLI",
+            dependencies: [
+                "AssayCore", "AssayOperator", "Concurrency", "ControllerRuntime", "CurlTransport", "HTTPServer", "JSON",
+                "KubernetesClient", "KubernetesModel", "LocalCluster", "YAML", arguments, log, lifecycle, unixSignals,
+            ],
+            swiftSettings: strict
+        ),
+
+        tests("Concurrency"),
+        tests("JSON"),
+        tests("YAML", ["JSON"]),
+        tests("OpenSSL"),
+        tests("KubernetesModel", ["JSON"]),
+        tests("CurlTransport", ["Concurrency", "HTTPServer", "HTTPTransport", "OpenSSL"]),
+        tests("KubernetesClient", ["Concurrency", "HTTPTransport", "JSON", "KubernetesModel"]),
+        tests(
+            "ControllerRuntime", ["Concurrency", "HTTPTransport", "JSON", "KubernetesClient", "KubernetesModel", log]),
+        tests("HTTPServer", ["Concurrency", "HTTPTransport", "OpenSSL"]),
+        tests("AssayCore", ["JSON", "KubernetesModel", "YAML"]),
+        tests(
+            "AssayOperator",
+            [
+                "AssayCore", "Concurrency", "ControllerRuntime", "HTTPTransport", "JSON", "KubernetesClient",
+                "KubernetesModel",
+            ]
+        ),
+        tests("APIServerModel", ["JSON", "KubernetesModel", "YAML"]),
+        tests(
+            "LocalCluster",
+            [
+                "Concurrency", "ControllerRuntime", "CurlTransport", "HTTPTransport", "JSON", "KubernetesClient",
+                "KubernetesModel", "YAML", subprocess,
+            ]
+        ),
+        // Whole stories: the operator, the local cluster and kubectl together.
+        .testTarget(
+            name: "StoryTests",
+            dependencies: [
+                "AssayCore", "AssayOperator", "Concurrency", "ControllerRuntime", "CurlTransport", "HTTPTransport",
+                "JSON",
+                "KubernetesClient", "KubernetesModel", "LocalCluster", "YAML", log, subprocess,
+            ],
+            swiftSettings: strict
+        ),
+    ]
+)
