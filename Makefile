@@ -1,0 +1,29 @@
+# make demo    the whole story on this machine: train, judge, serve, refuse (KEEP=1 leaves it running)
+# make test    the whole test suite
+# make bench   measurements, to Benchmarks/results.json (ONLY=name,… for some)
+# make fmt     puts the sources into the project's style
+# make lint    fails where the style or a rule of the house is broken
+.PHONY: demo test bench fmt lint prerequisites
+
+demo: prerequisites
+	swift build --configuration release --static-swift-stdlib --product assay
+	scripts/demo
+
+# The end-to-end tests start the `assay` program that is built beside them.
+test: prerequisites lint
+	swift build --build-tests
+	ASSAY_EXAMPLE_IMAGE="$$(scripts/example-image)" swift test --skip-build $(if $(FILTER),--filter '$(FILTER)')
+
+bench: prerequisites
+	swift build --configuration release --static-swift-stdlib --product assay
+	Benchmarks/run $(if $(ONLY),--only $(ONLY))
+
+fmt:
+	swift format --in-place --recursive --parallel Package.swift Sources Tests
+
+lint:
+	swift format lint --strict --recursive --parallel Package.swift Sources Tests
+	scripts/check-rules
+
+prerequisites:
+	@scripts/prerequisites
