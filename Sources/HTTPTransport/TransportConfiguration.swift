@@ -1,0 +1,41 @@
+/// What a transport needs to reach one server.
+public struct TransportConfiguration: Sendable, CustomStringConvertible, CustomReflectable {
+    /// `https://host:port`, with an optional path before every target; `http://` sends everything in the clear.
+    public var server: String
+    /// The only authorities trusted, in PEM; nil means those of the system.
+    public var certificateAuthorityPEM: [UInt8]?
+    public var clientCertificatePEM: [UInt8]?
+    public var clientKeyPEM: [UInt8]?
+    /// Accepts any certificate. For tests and for kubeconfigs that say so.
+    public var insecureSkipTLSVerify: Bool
+    /// The name asked for and verified in the TLS handshake, where it is not the host of `server`.
+    public var tlsServerName: String?
+    /// The only proxy used; those of the environment are not.
+    public var proxyURL: String?
+    /// How long resolving, connecting and the TLS handshake may take together.
+    public var connectTimeout: Duration
+
+    public init(
+        server: String,
+        certificateAuthorityPEM: [UInt8]? = nil,
+        clientCertificatePEM: [UInt8]? = nil,
+        clientKeyPEM: [UInt8]? = nil,
+        insecureSkipTLSVerify: Bool = false,
+        tlsServerName: String? = nil,
+        proxyURL: String? = nil,
+        connectTimeout: Duration = .seconds(10)
+    ) {
+        self.server = server
+        self.certificateAuthorityPEM = certificateAuthorityPEM
+        self.clientCertificatePEM = clientCertificatePEM
+        self.clientKeyPEM = clientKeyPEM
+        self.insecureSkipTLSVerify = insecureSkipTLSVerify
+        self.tlsServerName = tlsServerName
+        self.proxyURL = proxyURL
+        self.connectTimeout = connectTimeout
+    }
+
+    /// The server only: keys and a proxy's password belong in no log.
+    public var description: String { server }
+    public var customMirror: Mirror { Mirror(self, children: ["server": server]) }
+}

@@ -1,0 +1,124 @@
+import HTTPTransport
+import JSON
+import KubernetesModel
+
+extension KubernetesClient {
+    /// Objects per page of ``listAll(_:namespace:_:)``, as kubectl asks for.
+    static let pageSize = 500
+
+    public func get(
+        _ type: ResourceType, _ key: ObjectKey, subresource: String? = nil
+    ) async throws(KubernetesError) -> JSONValue {
+        let operation = Self.operation("get", type, key, subresource)
+        let target = try Self.target(type, key, subresource, operation)
+        return try await json(
+            Call(request: request(.get, target), operation: operation, isWrite: false))
+    }
+
+    /// One page, or all there is where `limit` is nil.
+    public func list(
+        _ type: ResourceType, namespace: String? = nil, _ options: ListOptions = .init()
+    ) async throws(KubernetesError) -> ObjectList {
+        let operation = Self.operation("list", type, namespace: namespace)
+        var target = try Self.collection(type, namespace, operation)
+        target.add("labelSelector", options.labelSelector)
+        target.add("fieldSelector", options.fieldSelector)
+        target.add("limit", options.limit.map(String.init))
+        target.add("continue", options.continueToken)
+        // The server refuses a resource version beside a continue token, which has one inside.
+        if options.continueToken == nil {
+            target.add("resourceVersion", options.resourceVersion)
+            target.add("resourceVersionMatch", options.resourceVersionMatch)
+        }
+        var request = request(.get, target)
+        request.delivery = .unary(timeout: Self.callTimeout * 2)
+        let call = Call(request: request, operation: operation, isWrite: false)
+        return try Self.objectList(try await json(call), of: type, call)
+    }
+
+    /// All pages. A continue token that expires begins the list again, once in pages and then in one piece, which
+    /// cannot expire.
+    public func listAll(
+        _ type: ResourceType, namespace: String? = nil, _ options: ListOptions = .init()
+    ) async throws(KubernetesError) -> ObjectList {
+        for limit in [options.limit ?? Self.pageSize, options.limit ?? Self.pageSize, nil] {
+            var page = options
+            page.limit = limit
+            page.continueToken = nil
+            do throws(KubernetesError) {
+                return try await allPages(type, namespace: namespace, page)
+            } catch {
+                guard error.isExpired, limit != nil else { throw error }
+            }
+        }
+        // Not reached: the last round returns or throws.
+        return ObjectList(resourceVersion: "", items: [])
+    }
+
+    private func allPages(
+        _ type: ResourceType, namespace: String?, _ options: ListOptions
+    ) async throws(KubernetesError) -> ObjectList {
+        var options = options
+        var result = try await list(type, namespace: namespace, options)
+        while let token = result.continueToken {
+            options.continueToken = token
+            let page = try await list(type, namespace: namespace, options)
+            result.items += page.items
+            result.resourceVersion = page.resourceVersion
+            result.continueToken = page.continueToken
+        }
+        return result
+    }
+
+    /// The version that the server says it is.
+    public func serverVersion() async throws(KubernetesError) -> ServerVersion {
+        let call = Call(
+            request: request(.get, RequestTarget(path: "/version")), operation: "get the server's version",
+            isWrite: false)
+        let answer = try await json(call)
+        guard let version = ServerVersion(json: answer) else {
+            throw call.failure(.malformed("no version in \(answer.serialized().prefix(200))"))
+        }
+        return version
+    }
+
+    private static func objectList(
+        _ answer: JSONValue, of type: ResourceType, _ call: Call
+    ) throws(KubernetesError) -> ObjectList {
+        guard let version = answer["metadata", "resourceVersion"]?.string else {
+            throw call.failure(.malformed("a list without metadata.resourceVersion"))
+        }
+        // Go writes an empty slice as null.
+        let elements = answer["items"] ?? .null
+        guard var items = elements.isNull ? [] : elements.array else {
+            throw call.failure(.malformed("items is of type \(elements.typeName)"))
+        }
+        for index in items.indices {
+            guard items[index].object != nil else {
+                throw call.failure(.malformed("items[\(index)] is of type \(items[index].typeName)"))
+            }
+            fillType(&items[index], type)
+        }
+        let token = answer["metadata", "continue"]?.string ?? ""
+        return ObjectList(resourceVersion: version, items: items, continueToken: token.isEmpty ? nil : token)
+    }
+}
+
+/// The answer of `/version`.
+public struct ServerVersion: Sendable, Hashable, CustomStringConvertible {
+    public var major: Int
+    public var minor: Int
+    /// `v1.31.2+k3s1`
+    public var gitVersion: String
+
+    /// Nil where a number is missing. Some providers write the minor version as `27+`.
+    init?(json: JSONValue) {
+        func number(_ key: String) -> Int? { Int((json[key]?.string ?? "").prefix { $0.isASCII && $0.isNumber }) }
+        guard let major = number("major"), let minor = number("minor") else { return nil }
+        self.major = major
+        self.minor = minor
+        gitVersion = json["gitVersion"]?.string ?? ""
+    }
+
+    public var description: String { gitVersion.isEmpty ? "v\(major).\(minor)" : gitVersion }
+}
