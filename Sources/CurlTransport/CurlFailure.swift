@@ -1,0 +1,29 @@
+internal import CCurl
+import HTTPTransport
+
+extension HTTPTransportError {
+    /// What a failed transfer means for the caller.
+    ///
+    /// - Parameters:
+    ///   - requestBytes: how many bytes of the request went out; none means that the server cannot have seen it.
+    ///   - text: what libcurl said beyond the code. It names hosts and addresses, never header fields or bodies.
+    init(curl code: CURLcode, requestBytes: Int, text: String) {
+        let detail = text.isEmpty ? String(cString: curl_easy_strerror(code)) : text
+        self.init(Self.code(code, requestBytes: requestBytes), detail: detail)
+    }
+
+    private static func code(_ code: CURLcode, requestBytes: Int) -> Code {
+        switch code {
+        case CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_RESOLVE_PROXY, CURLE_COULDNT_CONNECT: return .connect
+        case CURLE_SSL_CONNECT_ERROR, CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CERTPROBLEM, CURLE_SSL_CIPHER,
+            CURLE_SSL_CACERT_BADFILE, CURLE_SSL_ISSUER_ERROR, CURLE_SSL_ENGINE_INITFAILED,
+            CURLE_SSL_INVALIDCERTSTATUS, CURLE_SSL_CLIENTCERT:
+            return .tls
+        case CURLE_URL_MALFORMAT, CURLE_UNSUPPORTED_PROTOCOL, CURLE_BAD_FUNCTION_ARGUMENT, CURLE_UNKNOWN_OPTION,
+            CURLE_NOT_BUILT_IN, CURLE_OUT_OF_MEMORY, CURLE_FAILED_INIT:
+            return requestBytes == 0 ? .invalidRequest : .broken
+        case CURLE_OPERATION_TIMEDOUT: return requestBytes == 0 ? .connect : .timeout
+        default: return requestBytes == 0 ? .connect : .broken
+        }
+    }
+}

@@ -1,0 +1,48 @@
+import HTTPTransport
+
+/// A transport's configuration, checked.
+struct TransferSettings: Sendable {
+    var server: ServerAddress
+    var configuration: TransportConfiguration
+
+    init(_ configuration: TransportConfiguration) throws(HTTPTransportError) {
+        server = try ServerAddress(configuration.server)
+        self.configuration = configuration
+        if let name = configuration.tlsServerName {
+            let allowed = name.utf8.allSatisfy {
+                (0x30...0x39).contains($0) || (0x41...0x5A).contains($0) || (0x61...0x7A).contains($0)
+                    || [UInt8(ascii: "."), UInt8(ascii: "-"), UInt8(ascii: "_")].contains($0)
+            }
+            guard allowed, !name.isEmpty else {
+                throw HTTPTransportError(.invalidRequest, detail: "the TLS server name is no host name")
+            }
+        }
+        guard (configuration.clientCertificatePEM == nil) == (configuration.clientKeyPEM == nil) else {
+            throw HTTPTransportError(.invalidRequest, detail: "a client certificate and its key go together")
+        }
+    }
+
+    /// The host in URLs, from which libcurl takes the name that it asks for and verifies. Where that is another than the
+    /// server's, the connection goes to the server by `connectTo`, and `Host` names the server.
+    var urlHost: String { server.isTLS ? configuration.tlsServerName ?? server.host : server.host }
+    var connectTo: String? {
+        urlHost == server.host ? nil : "\(urlHost):\(server.port):\(server.host):\(server.port)"
+    }
+}
+
+/// PEM bytes at a fixed address, as libcurl's options for in-memory certificates want them.
+struct PinnedBytes: ~Copyable {
+    let pointer: UnsafeMutableRawBufferPointer
+
+    init?(_ bytes: [UInt8]?) {
+        guard let bytes, !bytes.isEmpty else { return nil }
+        pointer = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 16)
+        pointer.copyBytes(from: bytes)
+    }
+
+    deinit {
+        // Keys do not stay behind in freed memory.
+        pointer.initializeMemory(as: UInt8.self, repeating: 0)
+        pointer.deallocate()
+    }
+}
