@@ -73,7 +73,9 @@ private struct Import: Hashable, CustomStringConvertible {
     }
 
     @Test func librariesAreImportedOnlyWhereTheyBelong() throws {
-        let breaches = try Self.imports().filter { reserved[$0.imported].map { allowed in !allowed.contains($0.module) } ?? false }
+        let breaches = try Self.imports().filter { item in
+            reserved[item.imported].map { !$0.contains(item.module) } ?? false
+        }
         #expect(breaches.isEmpty)
     }
 }
