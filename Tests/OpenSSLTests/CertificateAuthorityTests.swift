@@ -1,0 +1,41 @@
+import OpenSSL
+import Testing
+
+@Suite struct CertificateAuthorityTests {
+    @Test("An authority that was stored issues certificates that its trusters accept")
+    func stored() throws {
+        let now = Duration.seconds(1_767_225_600)
+        let made = try CertificateAuthority(commonName: "test", now: now)
+        let taken = try CertificateAuthority(
+            certificatePEM: Array(made.certificatePEM.utf8), privateKeyPEM: Array(made.privateKeyPEM().utf8))
+        #expect(taken.certificatePEM == made.certificatePEM)
+        let issued = try taken.issue(CertificateRequest(commonName: "c", usage: .client), now: now)
+        #expect(issued.certificatePEM.hasPrefix("-----BEGIN CERTIFICATE-----\n"))
+        #expect(issued.privateKeyPEM.hasPrefix("-----BEGIN PRIVATE KEY-----\n"))
+
+        let other = try CertificateAuthority(commonName: "other", now: now)
+        #expect(throws: TLSError.self) {
+            try CertificateAuthority(
+                certificatePEM: Array(made.certificatePEM.utf8), privateKeyPEM: Array(other.privateKeyPEM().utf8))
+        }
+    }
+
+    @Test(
+        "A name that is none is refused, and so cannot smuggle in another",
+        arguments: [
+            (["a,DNS:evil"], [], "`a,DNS:evil` is not a DNS name"), ([""], [], "`` is not a DNS name"),
+            ([], ["1.2.3"], "`1.2.3` is not an IP address"), ([], ["::1,DNS:x"], "`::1,DNS:x` is not an IP address"),
+        ] as [([String], [String], String)])
+    func names(_ dns: [String], _ addresses: [String], _ message: String) throws {
+        let authority = try CertificateAuthority(commonName: "test", now: .seconds(1_767_225_600))
+        let request = CertificateRequest(commonName: "s", dnsNames: dns, ipAddresses: addresses, usage: .server)
+        let error = #expect(throws: TLSError.self) { try authority.issue(request, now: .seconds(1_767_225_600)) }
+        #expect(error?.reasons == [message])
+    }
+
+    @Test("A common name that is longer than the standard's 64 characters is refused")
+    func longName() throws {
+        let name = String(repeating: "x", count: 65)
+        #expect(throws: TLSError.self) { try CertificateAuthority(commonName: name, now: .seconds(1_767_225_600)) }
+    }
+}
