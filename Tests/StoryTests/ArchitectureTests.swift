@@ -73,8 +73,8 @@ private struct Import: Hashable, CustomStringConvertible {
     }
 
     @Test func librariesAreImportedOnlyWhereTheyBelong() throws {
-        let breaches = try Self.imports().filter { found in
-            reserved[found.imported].map { !$0.contains(found.module) } ?? false
+        let breaches = try Self.imports().filter { item in
+            reserved[item.imported].map { !$0.contains(item.module) } ?? false
         }
         #expect(breaches.isEmpty)
     }

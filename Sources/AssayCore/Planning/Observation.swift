@@ -1,0 +1,57 @@
+import KubernetesModel
+
+/// Everything that the plan of a TrainingJob depends on.
+public struct TrainingJobObservation: Sendable, Hashable {
+    public var trainingJob: TrainingJob
+    /// Every Job of the namespace that is controlled by the TrainingJob or has the name of one of its attempts
+    /// (`TrainingJobPlan.jobNames(of:)`), whoever owns it.
+    public var jobs: [JobObservation]
+    /// The pods that those Jobs control.
+    public var pods: [PodObservation]
+    /// Warnings about those Jobs; may be empty.
+    public var events: [EventObservation]
+    public var policy: PodPolicy
+    /// All of it was just read from the server, not from caches.
+    public var isLive: Bool
+
+    public init(
+        trainingJob: TrainingJob, jobs: [JobObservation] = [], pods: [PodObservation] = [],
+        events: [EventObservation] = [], policy: PodPolicy = PodPolicy(), isLive: Bool = false
+    ) {
+        self.trainingJob = trainingJob
+        self.jobs = jobs
+        self.pods = pods
+        self.events = events
+        self.policy = policy
+        self.isLive = isLive
+    }
+}
+
+/// Everything that the plan of an MLModel depends on.
+public struct MLModelObservation: Sendable, Hashable {
+    public var model: MLModel
+    /// The TrainingJobs that the model controls, and any of the name of one of its runs.
+    public var trainingJobs: [TrainingJob]
+    /// The Deployments that the model controls, and any of the name of one of its revisions.
+    public var deployments: [DeploymentObservation]
+    /// The Service of the model's name, whoever owns it.
+    public var service: ServiceObservation?
+    /// The serving pods (label `assay.dev/model`), for the reasons why they are not available; may be empty.
+    public var pods: [PodObservation]
+    public var policy: PodPolicy
+    public var isLive: Bool
+
+    public init(
+        model: MLModel, trainingJobs: [TrainingJob] = [], deployments: [DeploymentObservation] = [],
+        service: ServiceObservation? = nil, pods: [PodObservation] = [], policy: PodPolicy = PodPolicy(),
+        isLive: Bool = false
+    ) {
+        self.model = model
+        self.trainingJobs = trainingJobs
+        self.deployments = deployments
+        self.service = service
+        self.pods = pods
+        self.policy = policy
+        self.isLive = isLive
+    }
+}

@@ -1,0 +1,229 @@
+import JSON
+
+public struct MLModelSpec: Sendable, Hashable {
+    public var training: Training
+    public var validation: Validation
+    public var serving: Serving
+    public var revisionHistoryLimit: Int?
+    public var suspend: Bool?
+
+    public static let defaultHistoryLimit = 10
+
+    public init(
+        training: Training, validation: Validation, serving: Serving, revisionHistoryLimit: Int? = nil,
+        suspend: Bool? = nil
+    ) {
+        self.training = training
+        self.validation = validation
+        self.serving = serving
+        self.revisionHistoryLimit = revisionHistoryLimit
+        self.suspend = suspend
+    }
+
+    public init(json cursor: JSONCursor) throws(JSONShapeError) {
+        training = try Training(json: cursor["training"])
+        validation = try Validation(json: cursor["validation"])
+        serving = try Serving(json: cursor["serving"])
+        revisionHistoryLimit = try cursor["revisionHistoryLimit"].optionalInt()
+        suspend = try cursor["suspend"].optionalBool()
+    }
+
+    public var json: JSONValue {
+        var result: JSONValue = ["training": training.json, "validation": validation.json, "serving": serving.json]
+        if let revisionHistoryLimit { result["revisionHistoryLimit"] = JSONValue(revisionHistoryLimit) }
+        if let suspend { result["suspend"] = .bool(suspend) }
+        return result
+    }
+}
+
+extension MLModelSpec {
+    /// A change of it trains.
+    public struct Training: Sendable, Hashable {
+        public var spec: TrainingJobSpec
+
+        public init(spec: TrainingJobSpec) { self.spec = spec }
+
+        public init(json cursor: JSONCursor) throws(JSONShapeError) {
+            spec = try TrainingJobSpec(json: cursor["template"]["spec"])
+        }
+
+        public var json: JSONValue { ["template": ["spec": spec.json]] }
+
+        /// When old Jobs go, and whether one is held, makes no other model.
+        public var hash: String { spec.hash }
+    }
+
+    /// A change of it judges again.
+    public struct Validation: Sendable, Hashable {
+        public enum Gate: String, Sendable, Hashable, CaseIterable {
+            /// Every model passes, by the author's express wish.
+            case none = "None"
+        }
+
+        public var thresholds: [Threshold]
+        public var gate: Gate?
+        /// Refuses metrics that rest on the container's word alone.
+        public var requireAttested: Bool?
+
+        public init(thresholds: [Threshold] = [], gate: Gate? = nil, requireAttested: Bool? = nil) {
+            self.thresholds = thresholds
+            self.gate = gate
+            self.requireAttested = requireAttested
+        }
+
+        public init(json cursor: JSONCursor) throws(JSONShapeError) {
+            _ = try cursor.object()
+            thresholds = try cursor["thresholds"].map { element throws(JSONShapeError) in
+                try Threshold(json: element)
+            }
+            gate = try cursor["gate"].optionalEnum()
+            requireAttested = try cursor["requireAttested"].optionalBool()
+        }
+
+        public var json: JSONValue {
+            var result: JSONValue = [:]
+            if !thresholds.isEmpty { result["thresholds"] = JSONValue(thresholds.map(\.json)) }
+            result["gate"] = JSONValue(gate?.rawValue)
+            if let requireAttested { result["requireAttested"] = .bool(requireAttested) }
+            return result
+        }
+
+        public var hash: String { SpecHash.text(json) }
+    }
+
+    public struct Serving: Sendable, Hashable {
+        public var template: PodTemplate
+        public var port: Int
+        public var replicas: Int?
+        public var allowUnpinned: Bool?
+        public var imageFrom: [ImageFrom]
+        public var progressDeadlineSeconds: Int?
+
+        public static let defaultProgressDeadline = 600
+
+        public init(
+            template: PodTemplate, port: Int, replicas: Int? = nil, allowUnpinned: Bool? = nil,
+            imageFrom: [ImageFrom] = [], progressDeadlineSeconds: Int? = nil
+        ) {
+            self.template = template
+            self.port = port
+            self.replicas = replicas
+            self.allowUnpinned = allowUnpinned
+            self.imageFrom = imageFrom
+            self.progressDeadlineSeconds = progressDeadlineSeconds
+        }
+
+        public init(json cursor: JSONCursor) throws(JSONShapeError) {
+            template = try PodTemplate(json: cursor["template"])
+            port = try cursor["port"].int()
+            replicas = try cursor["replicas"].optionalInt()
+            allowUnpinned = try cursor["allowUnpinned"].optionalBool()
+            imageFrom = try cursor["imageFrom"].map { element throws(JSONShapeError) in try ImageFrom(json: element) }
+            progressDeadlineSeconds = try cursor["progressDeadlineSeconds"].optionalInt()
+        }
+
+        public var json: JSONValue {
+            var result = revisionJSON
+            if let replicas { result["replicas"] = JSONValue(replicas) }
+            if let allowUnpinned { result["allowUnpinned"] = .bool(allowUnpinned) }
+            if let progressDeadlineSeconds { result["progressDeadlineSeconds"] = JSONValue(progressDeadlineSeconds) }
+            return result
+        }
+
+        /// What makes another revision of it.
+        private var revisionJSON: JSONValue {
+            var result: JSONValue = ["template": template.json, "port": JSONValue(port)]
+            if !imageFrom.isEmpty { result["imageFrom"] = JSONValue(imageFrom.map(\.json)) }
+            return result
+        }
+
+        public var revisionHash: String { SpecHash.text(revisionJSON) }
+        public var wantedReplicas: Int { replicas ?? 1 }
+        public var progressDeadline: Int { progressDeadlineSeconds ?? Self.defaultProgressDeadline }
+    }
+}
+
+/// A container of the serving pod that runs the very image that trained.
+public struct ImageFrom: Sendable, Hashable {
+    public var container: String
+
+    public init(container: String) { self.container = container }
+
+    public init(json cursor: JSONCursor) throws(JSONShapeError) { container = try cursor["container"].string() }
+
+    public var json: JSONValue { ["container": .string(container)] }
+}
+
+/// Bounds for one metric. Each bound that is set is a rule of its own.
+public struct Threshold: Sendable, Hashable {
+    public enum Direction: String, Sendable, Hashable, CaseIterable {
+        case maximize = "Maximize"
+        case minimize = "Minimize"
+    }
+
+    /// What a rule against the serving revision says while nothing serves.
+    public enum WhenNoBaseline: String, Sendable, Hashable, CaseIterable {
+        case pass = "Pass"
+        case fail = "Fail"
+    }
+
+    public var metric: String
+    public var direction: Direction
+    public var split: Split?
+    public var threshold: Double?
+    /// How much better than the serving revision, in the metric's unit; below 0, how much worse is borne.
+    public var minAbsoluteChange: Double?
+    /// The same in parts of the serving revision's absolute value.
+    public var minRelativeChange: Double?
+    /// How much worse the holdout may be than the train split.
+    public var maxGeneralizationGap: Double?
+    public var whenNoBaseline: WhenNoBaseline?
+
+    public init(
+        metric: String, direction: Direction, split: Split? = nil, threshold: Double? = nil,
+        minAbsoluteChange: Double? = nil, minRelativeChange: Double? = nil, maxGeneralizationGap: Double? = nil,
+        whenNoBaseline: WhenNoBaseline? = nil
+    ) {
+        self.metric = metric
+        self.direction = direction
+        self.split = split
+        self.threshold = threshold
+        self.minAbsoluteChange = minAbsoluteChange
+        self.minRelativeChange = minRelativeChange
+        self.maxGeneralizationGap = maxGeneralizationGap
+        self.whenNoBaseline = whenNoBaseline
+    }
+
+    public init(json cursor: JSONCursor) throws(JSONShapeError) {
+        metric = try cursor["metric"].string()
+        direction = try cursor["direction"].requiredEnum()
+        split = try cursor["split"].optionalEnum()
+        threshold = try cursor["threshold"].optionalDouble()
+        minAbsoluteChange = try cursor["minAbsoluteChange"].optionalDouble()
+        minRelativeChange = try cursor["minRelativeChange"].optionalDouble()
+        maxGeneralizationGap = try cursor["maxGeneralizationGap"].optionalDouble()
+        whenNoBaseline = try cursor["whenNoBaseline"].optionalEnum()
+    }
+
+    public var json: JSONValue {
+        var result: JSONValue = ["metric": .string(metric), "direction": .string(direction.rawValue)]
+        result["split"] = JSONValue(split?.rawValue)
+        for (name, value) in bounds { result[name] = value.map(Self.number) }
+        result["whenNoBaseline"] = JSONValue(whenNoBaseline?.rawValue)
+        return result
+    }
+
+    private var bounds: [(String, Double?)] {
+        [
+            ("threshold", threshold), ("minAbsoluteChange", minAbsoluteChange),
+            ("minRelativeChange", minRelativeChange), ("maxGeneralizationGap", maxGeneralizationGap),
+        ]
+    }
+
+    public var hasBound: Bool { bounds.contains { $0.1 != nil } }
+
+    private static func number(_ value: Double) -> JSONValue {
+        if let integer = Int64(exactly: value) { return .integer(integer) }
+        return .number(value)
+    }
+}

@@ -1,0 +1,84 @@
+import JSON
+import KubernetesModel
+
+public struct MLModelStatus: Sendable, Hashable {
+    public enum Phase: String, Sendable, Hashable, CaseIterable {
+        case pending = "Pending"
+        case training = "Training"
+        case judging = "Judging"
+        case rollingOut = "RollingOut"
+        case serving = "Serving"
+        /// It ought to serve, and its pods do not answer.
+        case unavailable = "Unavailable"
+        /// The gate said no.
+        case refused = "Refused"
+        /// The training or the rollout failed.
+        case failed = "Failed"
+        case suspended = "Suspended"
+        case invalid = "Invalid"
+    }
+
+    public var observedGeneration: Int64
+    public var phase: Phase?
+    /// The reason of the condition that governs, for the printed table.
+    public var reason: String?
+    /// `accuracy 0.972 ≥ 0.93`: of the run that was judged last.
+    public var verdict: String?
+    /// The revision that serves.
+    public var revision: String?
+    /// What is being tried: a run while it trains, a revision while it is rolled out.
+    public var candidate: String?
+    public var url: String?
+    /// For the scale subresource.
+    public var replicas: Int?
+    public var readyReplicas: Int?
+    public var selector: String?
+    public var conditions: [Condition]
+    /// Newest last.
+    public var runs: [Run]
+    /// Newest last.
+    public var revisions: [Revision]
+    public var lastHandledReconcileAt: String?
+
+    public init(observedGeneration: Int64 = -1) {
+        self.observedGeneration = observedGeneration
+        conditions = []
+        runs = []
+        revisions = []
+    }
+
+    public init(json cursor: JSONCursor) throws(JSONShapeError) {
+        observedGeneration = try cursor["observedGeneration"].optionalInteger() ?? -1
+        phase = try cursor["phase"].optionalEnum()
+        reason = try cursor["reason"].optionalString()
+        verdict = try cursor["verdict"].optionalString()
+        revision = try cursor["revision"].optionalString()
+        candidate = try cursor["candidate"].optionalString()
+        url = try cursor["url"].optionalString()
+        replicas = try cursor["replicas"].optionalInt()
+        readyReplicas = try cursor["readyReplicas"].optionalInt()
+        selector = try cursor["selector"].optionalString()
+        conditions = try [Condition](json: cursor["conditions"])
+        runs = try cursor["runs"].map { element throws(JSONShapeError) in try Run(json: element) }
+        revisions = try cursor["revisions"].map { element throws(JSONShapeError) in try Revision(json: element) }
+        lastHandledReconcileAt = try cursor["lastHandledReconcileAt"].optionalString()
+    }
+
+    public var json: JSONValue {
+        var result: JSONValue = ["observedGeneration": .integer(observedGeneration)]
+        result["phase"] = JSONValue(phase?.rawValue)
+        result["reason"] = JSONValue(reason)
+        result["verdict"] = JSONValue(verdict)
+        result["revision"] = JSONValue(revision)
+        result["candidate"] = JSONValue(candidate)
+        result["url"] = JSONValue(url)
+        if let replicas { result["replicas"] = JSONValue(replicas) }
+        if let readyReplicas { result["readyReplicas"] = JSONValue(readyReplicas) }
+        result["selector"] = JSONValue(selector)
+        if !conditions.isEmpty { result["conditions"] = JSONValue(conditions.map(\.json)) }
+        if !runs.isEmpty { result["runs"] = JSONValue(runs.map(\.json)) }
+        if !revisions.isEmpty { result["revisions"] = JSONValue(revisions.map(\.json)) }
+        result["lastHandledReconcileAt"] = JSONValue(lastHandledReconcileAt)
+        return result
+    }
+}

@@ -1,0 +1,30 @@
+import KubernetesModel
+
+extension ResourceType {
+    public static let trainingJobs = ResourceType(
+        group: "assay.dev", version: "v1alpha1", plural: "trainingjobs", kind: "TrainingJob")
+    public static let mlModels = ResourceType(
+        group: "assay.dev", version: "v1alpha1", plural: "mlmodels", kind: "MLModel")
+}
+
+/// The labels and annotations that the operator sets on its children or reads.
+public enum Label {
+    /// By this label alone built-in kinds are watched.
+    public static let managedBy = "app.kubernetes.io/managed-by"
+    public static let manager = "assay"
+    public static let trainingJob = "assay.dev/trainingjob"
+    public static let model = "assay.dev/model"
+    public static let revision = "assay.dev/revision"
+    /// On a service account: pods of this namespace's models may use it.
+    public static let allowUse = "assay.dev/allow-use"
+    /// Flux's request to reconcile, echoed in `status.lastHandledReconcileAt`.
+    public static let requestedAt = "reconcile.fluxcd.io/requestedAt"
+    public static let defaultContainer = "kubectl.kubernetes.io/default-container"
+}
+
+/// The field managers that the operator writes under.
+public enum FieldManager {
+    public static let spec = "assay"
+    public static let status = "assay-status"
+    public static let scaler = "assay-scaler"
+}

@@ -1,0 +1,68 @@
+import JSON
+
+public struct TrainingJobSpec: Sendable, Hashable {
+    public var parameters: [String: String]
+    public var seed: Int64?
+    public var template: PodTemplate
+    public var backoffLimit: Int?
+    public var activeDeadlineSeconds: Int64?
+    /// As in batch/v1.
+    public var podFailurePolicy: JSONValue?
+    public var ttlSecondsAfterFinished: Int?
+    public var suspend: Bool?
+
+    public init(
+        parameters: [String: String] = [:], seed: Int64? = nil, template: PodTemplate, backoffLimit: Int? = nil,
+        activeDeadlineSeconds: Int64? = nil, podFailurePolicy: JSONValue? = nil, ttlSecondsAfterFinished: Int? = nil,
+        suspend: Bool? = nil
+    ) {
+        self.parameters = parameters
+        self.seed = seed
+        self.template = template
+        self.backoffLimit = backoffLimit
+        self.activeDeadlineSeconds = activeDeadlineSeconds
+        self.podFailurePolicy = podFailurePolicy
+        self.ttlSecondsAfterFinished = ttlSecondsAfterFinished
+        self.suspend = suspend
+    }
+
+    public init(json cursor: JSONCursor) throws(JSONShapeError) {
+        parameters = try cursor["parameters"].stringMap()
+        seed = try cursor["seed"].optionalInteger()
+        template = try PodTemplate(json: cursor["template"])
+        backoffLimit = try cursor["backoffLimit"].optionalInt()
+        activeDeadlineSeconds = try cursor["activeDeadlineSeconds"].optionalInteger()
+        podFailurePolicy = try cursor["podFailurePolicy"].optionalObject().map(JSONValue.object)
+        ttlSecondsAfterFinished = try cursor["ttlSecondsAfterFinished"].optionalInt()
+        suspend = try cursor["suspend"].optionalBool()
+    }
+
+    public var json: JSONValue {
+        var result = immutableJSON
+        if let ttlSecondsAfterFinished { result["ttlSecondsAfterFinished"] = JSONValue(ttlSecondsAfterFinished) }
+        if let suspend { result["suspend"] = .bool(suspend) }
+        return result
+    }
+
+    /// What may not change after creation.
+    var immutableJSON: JSONValue {
+        var result: JSONValue = ["template": template.json]
+        if !parameters.isEmpty { result["parameters"] = JSONValue(parameters) }
+        if let seed { result["seed"] = .integer(seed) }
+        if let backoffLimit { result["backoffLimit"] = JSONValue(backoffLimit) }
+        if let activeDeadlineSeconds { result["activeDeadlineSeconds"] = .integer(activeDeadlineSeconds) }
+        result["podFailurePolicy"] = podFailurePolicy
+        return result
+    }
+
+    /// What makes another training of it. Of the fields that later versions add, only those that are set may join in,
+    /// so that an upgrade changes no hash.
+    public var hash: String { SpecHash.text(immutableJSON) }
+}
+
+/// Hashes of specs as they stand in status, with the version of the way they are taken.
+enum SpecHash {
+    static let version = "1"
+
+    static func text(_ json: JSONValue) -> String { "\(version):" + ContentHash(of: json).prefix(32) }
+}
