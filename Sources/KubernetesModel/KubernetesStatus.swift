@@ -1,7 +1,7 @@
 import JSON
 
 /// `metav1.Status`: what the API server answers when it does not answer with an object.
-public struct KubernetesStatus: Sendable, Hashable {
+public struct KubernetesStatus: Error, Sendable, Hashable {
     public struct Cause: Sendable, Hashable {
         public var reason: String
         public var message: String
