@@ -1,0 +1,228 @@
+import JSON
+import KubernetesModel
+import Testing
+
+@testable import LocalCluster
+
+private let start = Timestamp(seconds: 1_767_225_600)
+
+private func job(_ spec: JSONValue = [:], status: JSONValue? = nil) -> JSONValue {
+    var result: JSONValue = [
+        "metadata": ["name": "wine", "namespace": "ml", "uid": "job-uid", "resourceVersion": "7"],
+        "spec": [
+            "parallelism": 1, "completions": 1, "backoffLimit": 2,
+            "template": [
+                "metadata": ["labels": ["app": "wine"]],
+                "spec": ["restartPolicy": "Never", "containers": [["name": "main", "image": "x"]]],
+            ],
+        ],
+    ]
+    result["spec"] = result["spec"]?.merging(patch: spec)
+    result["status"] = status
+    return result
+}
+
+private func pod(
+    _ name: String, _ phase: String, exit: Int? = nil, at seconds: Int64 = 0, index: Int? = nil, terminating: Bool = false
+) -> JSONValue {
+    var result: JSONValue = [
+        "metadata": [
+            "name": .string(name), "namespace": "ml", "uid": .string("uid-\(name)"),
+            "creationTimestamp": .string(start.description),
+        ],
+        "status": ["phase": .string(phase)],
+    ]
+    if let index {
+        result["metadata", "annotations", "batch.kubernetes.io/job-completion-index"] = .string("\(index)")
+    }
+    if terminating { result["metadata", "deletionTimestamp"] = .string(start.description) }
+    if let exit {
+        result["status", "containerStatuses"] = [
+            [
+                "name": "main",
+                "state": [
+                    "terminated": [
+                        "exitCode": JSONValue(exit), "finishedAt": .string((start + .seconds(seconds)).description),
+                    ]
+                ],
+            ]
+        ]
+    }
+    return result
+}
+
+private func plan(_ job: JSONValue, _ pods: [JSONValue], after seconds: Int64 = 0) -> ControllerPlan {
+    JobPlanner().plan(job: job, pods: pods, now: start + .seconds(seconds))
+}
+
+extension ControllerPlan {
+    var created: [JSONValue] { actions.compactMap { if case .create(_, let object, _) = $0 { object } else { nil } } }
+    var deleted: [String] { actions.compactMap { if case .delete(_, let key, _, _) = $0 { key.name } else { nil } } }
+    var reasons: [String] { actions.compactMap { if case .event(let event) = $0 { event.reason } else { nil } } }
+    func status(_ type: ResourceType) -> JSONValue? {
+        actions.compactMap { if case .replaceStatus(type, let object) = $0 { object["status"] } else { nil } }.last
+    }
+    func patches(_ type: ResourceType) -> [String: JSONValue] {
+        var result: [String: JSONValue] = [:]
+        for case .patch(type, let key, let patch) in actions { result[key.name] = patch }
+        return result
+    }
+}
+
+extension JSONValue {
+    func reason(_ condition: String) -> String? {
+        self["conditions"]?.array?.first { $0["type"]?.string == condition && $0["status"] == "True" }?["reason"]?.string
+    }
+}
+
+@Suite struct JobPlannerTests {
+    @Test func `a new Job gets a pod with its labels and its owner, and a start time`() throws {
+        let plan = plan(job(), [])
+        let created = try #require(plan.created.first)
+        #expect(plan.created.count == 1)
+        #expect(created["metadata", "generateName"] == "wine-")
+        #expect(created.labels["batch.kubernetes.io/job-name"] == "wine")
+        #expect(created.labels["app"] == "wine")
+        #expect(created.isControlled(by: job()))
+        #expect(plan.status(.jobs)?["startTime"]?.string == start.description)
+    }
+
+    @Test func `a Job whose pod runs is left alone`() {
+        let status: JSONValue = ["startTime": .string(start.description), "active": 1, "ready": 0, "terminating": 0]
+        #expect(plan(job(status: status), [pod("a", "Running")]) == ControllerPlan())
+    }
+
+    @Test func `a failed pod is replaced after a delay that doubles`() {
+        let failed = [pod("a", "Failed", exit: 1, at: 0), pod("b", "Failed", exit: 1, at: 30)]
+        let early = plan(job(), failed, after: 40)
+        #expect(early.created.isEmpty)
+        #expect(early.requeueAfter == .seconds(10))
+        #expect(plan(job(), failed, after: 50).created.count == 1)
+    }
+
+    @Test func `the delay is capped at six minutes`() {
+        #expect(JobPlanner().backoff(afterFailures: 1) == .seconds(10))
+        #expect(JobPlanner().backoff(afterFailures: 6) == .seconds(320))
+        #expect(JobPlanner().backoff(afterFailures: 40) == .seconds(360))
+    }
+
+    @Test func `more failures than the limit fail the Job`() {
+        let failed = (0..<3).map { pod("p\($0)", "Failed", exit: 1) }
+        let status = plan(job(), failed).status(.jobs)
+        #expect(status?.reason("Failed") == "BackoffLimitExceeded")
+        #expect(status?.reason("FailureTarget") == "BackoffLimitExceeded")
+        #expect(status?["failed"] == 3)
+    }
+
+    @Test func `failures of pods that are gone still count`() {
+        let status = plan(job(status: ["failed": 2]), [pod("a", "Running")]).status(.jobs)
+        #expect(status?["failed"] == 2)
+        #expect(plan(job(status: ["failed": 3]), []).status(.jobs)?.reason("Failed") == "BackoffLimitExceeded")
+    }
+
+    @Test func `restarts count as failures with restartPolicy OnFailure`() {
+        var running = pod("a", "Running")
+        running["status", "containerStatuses"] = [["name": "main", "restartCount": 2]]
+        let onFailure = job(["template": ["spec": ["restartPolicy": "OnFailure"]]])
+        let plan = plan(onFailure, [running])
+        #expect(plan.status(.jobs)?.reason("FailureTarget") == "BackoffLimitExceeded")
+        #expect(plan.status(.jobs)?.reason("Failed") == nil)
+        #expect(plan.deleted == ["a"])
+    }
+
+    @Test func `a Job past its deadline first stops its pods and then has failed`() {
+        let limited = job(["activeDeadlineSeconds": 60], status: ["startTime": .string(start.description)])
+        #expect(plan(limited, [pod("a", "Running")], after: 59).requeueAfter == .seconds(1))
+        let late = plan(limited, [pod("a", "Running")], after: 60)
+        #expect(late.deleted == ["a"])
+        #expect(late.status(.jobs)?.reason("FailureTarget") == "DeadlineExceeded")
+        #expect(late.status(.jobs)?.reason("Failed") == nil)
+        var stopping = limited
+        stopping["status"] = late.status(.jobs)
+        #expect(plan(stopping, [pod("a", "Running", terminating: true)], after: 61).status(.jobs)?.reason("Failed") == nil)
+        #expect(plan(stopping, [], after: 62).status(.jobs)?.reason("Failed") == "DeadlineExceeded")
+    }
+
+    @Test func `a succeeded pod completes the Job, once`() {
+        let plan = plan(job(), [pod("a", "Succeeded", exit: 0)], after: 9)
+        let status = plan.status(.jobs)
+        #expect(status?.reason("Complete") == "CompletionsReached")
+        #expect(status?.reason("SuccessCriteriaMet") == "CompletionsReached")
+        #expect(status?["completionTime"]?.string == (start + .seconds(9)).description)
+        #expect(plan.reasons == ["Completed"])
+        var done = job()
+        done["status"] = status
+        #expect(LocalClusterTests.plan(done, [pod("a", "Succeeded", exit: 0)], after: 20) == ControllerPlan())
+    }
+
+    @Test(arguments: [
+        (42, "FailJob", "PodFailurePolicy"), (43, "FailJob", nil), (42, "Ignore", nil), (42, "Count", nil),
+    ])
+    func `a failure policy decides by exit code`(code: Int, action: String, reason: String?) {
+        let policy: JSONValue = [
+            "podFailurePolicy": [
+                "rules": [
+                    ["action": .string(action), "onExitCodes": ["operator": "In", "values": [42]]]
+                ]
+            ]
+        ]
+        let status = plan(job(policy), [pod("a", "Failed", exit: code)]).status(.jobs)
+        #expect(status?.reason("Failed") == reason)
+        #expect(status?["failed"] == (action == "Ignore" ? nil : 1))
+    }
+
+    @Test func `a suspended Job stops its pods and starts its clock anew when resumed`() {
+        let running: JSONValue = ["startTime": .string(start.description), "active": 1]
+        let suspended = plan(job(["suspend": true], status: running), [pod("a", "Running")])
+        #expect(suspended.deleted == ["a"])
+        #expect(suspended.status(.jobs)?.reason("Suspended") == "JobSuspended")
+        #expect(suspended.status(.jobs)?["startTime"] == nil)
+        let resumed = plan(job(status: suspended.status(.jobs)), [], after: 100)
+        #expect(resumed.created.count == 1)
+        #expect(resumed.status(.jobs)?["startTime"]?.string == (start + .seconds(100)).description)
+        #expect(resumed.status(.jobs)?.reason("Suspended") == nil)
+    }
+
+    @Test func `an indexed Job has one pod for each index that is not done`() {
+        let indexed = job(["completionMode": "Indexed", "completions": 4, "parallelism": 2])
+        let plan = plan(indexed, [pod("a", "Succeeded", exit: 0, index: 0), pod("b", "Running", index: 1)])
+        let created = plan.created.first
+        #expect(plan.created.count == 1)
+        #expect(created?["metadata", "generateName"] == "wine-2-")
+        #expect(created?["spec", "hostname"] == "wine-2")
+        #expect(created?.annotations["batch.kubernetes.io/job-completion-index"] == "2")
+        #expect(created?["spec", "containers"]?[0]?["env"]?[0]?["name"] == "JOB_COMPLETION_INDEX")
+        #expect(plan.status(.jobs)?["completedIndexes"] == "0")
+    }
+
+    @Test func `of two pods for one index one is stopped`() {
+        let indexed = job(["completionMode": "Indexed", "completions": 2, "parallelism": 2])
+        let plan = plan(indexed, [pod("a", "Running", index: 0), pod("b", "Running", index: 0)])
+        #expect(plan.deleted == ["b"])
+        #expect(plan.created.map { $0["metadata", "generateName"] } == ["wine-1-"])
+    }
+
+    @Test(arguments: [("TerminatingOrFailed", 1), ("Failed", 0)])
+    func `a terminating pod is replaced as the replacement policy says`(policy: String, created: Int) {
+        let pods = [pod("a", "Running", terminating: true)]
+        #expect(plan(job(["podReplacementPolicy": .string(policy)]), pods).created.count == created)
+    }
+
+    @Test func `a finished Job is deleted after its time to live`() {
+        let done: JSONValue = [
+            "conditions": [
+                ["type": "Complete", "status": "True", "lastTransitionTime": .string(start.description)]
+            ]
+        ]
+        let mortal = job(["ttlSecondsAfterFinished": 30], status: done)
+        #expect(plan(mortal, [], after: 10).requeueAfter == .seconds(20))
+        #expect(plan(mortal, [], after: 30).deleted == ["wine"])
+    }
+
+    @Test func `a Job that somebody else manages is left alone`() {
+        #expect(plan(job(["managedBy": "kueue.x-k8s.io/multikueue"]), []) == ControllerPlan())
+    }
+
+    @Test(arguments: ["", "0", "0-3", "1,3-5,9", "0-1,7"])
+    func `index lists survive a round trip`(text: String) { #expect(IndexRanges(IndexRanges(text).indexes).text == text) }
+}
