@@ -155,7 +155,7 @@ private struct World {
     }
 
     @Test func `Recreate stops all old pods before it starts new ones`() {
-        var world = World(replicas: 2, ["strategy": ["type": "Recreate", "rollingUpdate": nil]])
+        var world = World(replicas: 2, ["strategy": ["type": "Recreate", "rollingUpdate": .null]])
         world.settle()
         world.deployment["spec", "template"] = template("b")
         world.highestTotal = 0

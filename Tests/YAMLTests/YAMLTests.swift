@@ -8,7 +8,7 @@ import YAML
         arguments: [
             ("yes", true), ("No", false), ("on", true), ("OFF", false), ("y", true), ("n", false), ("True", true),
             ("'yes'", "yes"), ("\"1\"", "1"), ("yEs", "yEs"), ("yesterday", "yesterday"),
-            ("~", nil), ("null", nil), ("Null", nil), ("''", ""),
+            ("~", .null), ("null", .null), ("Null", .null), ("''", ""),
             ("12", 12), ("-12", -12), ("+12", 12), ("1_000", 1000), ("0x1F", 31), ("-0x1F", -31), ("017", 15),
             ("0o17", 15), ("0b101", 5), ("-0b101", -5), ("08", 8), ("0", 0), ("00", 0),
             ("9223372036854775807", .integer(.max)), ("-9223372036854775808", .integer(.min)),
@@ -43,8 +43,8 @@ import YAML
             none:
             """
         let expected: JSONValue = [
-            "list": ["a", ["b": 1, "c": ["x", true]], nil], "keep": "one\n  two\n\nthree\n", "fold": "one two",
-            "empty": [:], "none": nil,
+            "list": ["a", ["b": 1, "c": ["x", true]], .null], "keep": "one\n  two\n\nthree\n", "fold": "one two",
+            "empty": [:], "none": .null,
         ]
         #expect(try JSONValue(yaml: text) == expected)
     }
@@ -85,8 +85,8 @@ import YAML
         let text = "---\n# nothing\n---\na: 1\n---\n---\nb: 2\n...\n---\nnull\n"
         #expect(try JSONValue.documents(yaml: text) == [["a": 1], ["b": 2]])
         #expect(try JSONValue.documents(yaml: "") == [])
-        #expect(try JSONValue(yaml: "# only a comment\n") == nil)
-        #expect(try JSONValue(yaml: "{\"json\": [1, 2.5, \"x\", null, true]}") == ["json": [1, 2.5, "x", nil, true]])
+        #expect(try JSONValue(yaml: "# only a comment\n") == .null)
+        #expect(try JSONValue(yaml: "{\"json\": [1, 2.5, \"x\", null, true]}") == ["json": [1, 2.5, "x", .null, true]])
         #expect(try JSONValue(yaml: "\u{FEFF}a: é日本\n") == ["a": "é日本"])
     }
 
