@@ -66,7 +66,7 @@ private struct World {
             let image = sets[index]["spec", "template", "spec", "containers"]?[0]?["image"]?.string ?? ""
             let available = broken.contains(image) ? 0 : size
             sets[index]["status"] = [
-                "replicas": JSONValue(size), "readyReplicas": JSONValue(available),
+                "observedGeneration": 0, "replicas": JSONValue(size), "readyReplicas": JSONValue(available),
                 "availableReplicas": JSONValue(available),
             ]
         }
@@ -220,7 +220,9 @@ private struct World {
     @Test func `a ReplicaSet stops pods that are not ready first and reports what quota refuses`() {
         func pod(_ name: String, ready: Bool) -> JSONValue {
             [
-                "metadata": ["name": .string(name), "uid": .string(name), "creationTimestamp": .string(start.description)],
+                "metadata": [
+                    "name": .string(name), "uid": .string(name), "creationTimestamp": .string(start.description),
+                ],
                 "spec": ["nodeName": "n"],
                 "status": [
                     "phase": "Running",
@@ -238,7 +240,8 @@ private struct World {
             replicaSet: set, pods: [pod("a", ready: true), pod("b", ready: false)], now: start)
         #expect(plan.deleted == ["b"])
         #expect(plan.status(.replicaSets)?["readyReplicas"] == 1)
-        let refused = ReplicaSetPlanner().plan(replicaSet: set, pods: [], createFailure: "exceeded quota: q", now: start)
+        let refused = ReplicaSetPlanner().plan(
+            replicaSet: set, pods: [], createFailure: "exceeded quota: q", now: start)
         #expect(refused.created.isEmpty)
         #expect(refused.status(.replicaSets)?.reason("ReplicaFailure") == "FailedCreate")
     }

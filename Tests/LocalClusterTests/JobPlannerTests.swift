@@ -23,7 +23,8 @@ private func job(_ spec: JSONValue = [:], status: JSONValue? = nil) -> JSONValue
 }
 
 private func pod(
-    _ name: String, _ phase: String, exit: Int? = nil, at seconds: Int64 = 0, index: Int? = nil, terminating: Bool = false
+    _ name: String, _ phase: String, exit: Int? = nil, at seconds: Int64 = 0, index: Int? = nil,
+    terminating: Bool = false
 ) -> JSONValue {
     var result: JSONValue = [
         "metadata": [
@@ -71,7 +72,8 @@ extension ControllerPlan {
 
 extension JSONValue {
     func reason(_ condition: String) -> String? {
-        self["conditions"]?.array?.first { $0["type"]?.string == condition && $0["status"] == "True" }?["reason"]?.string
+        self["conditions"]?.array?.first { $0["type"]?.string == condition && $0["status"] == "True" }?["reason"]?
+            .string
     }
 }
 
@@ -139,7 +141,8 @@ extension JSONValue {
         #expect(late.status(.jobs)?.reason("Failed") == nil)
         var stopping = limited
         stopping["status"] = late.status(.jobs)
-        #expect(plan(stopping, [pod("a", "Running", terminating: true)], after: 61).status(.jobs)?.reason("Failed") == nil)
+        #expect(
+            plan(stopping, [pod("a", "Running", terminating: true)], after: 61).status(.jobs)?.reason("Failed") == nil)
         #expect(plan(stopping, [], after: 62).status(.jobs)?.reason("Failed") == "DeadlineExceeded")
     }
 
@@ -224,5 +227,7 @@ extension JSONValue {
     }
 
     @Test(arguments: ["", "0", "0-3", "1,3-5,9", "0-1,7"])
-    func `index lists survive a round trip`(text: String) { #expect(IndexRanges(IndexRanges(text).indexes).text == text) }
+    func `index lists survive a round trip`(text: String) {
+        #expect(IndexRanges(IndexRanges(text).indexes).text == text)
+    }
 }

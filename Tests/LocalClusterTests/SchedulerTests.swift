@@ -65,7 +65,8 @@ private func asking(_ resources: JSONValue, on node: String? = nil) -> JSONValue
         done["status", "phase"] = "Succeeded"
         #expect(decide(asking(["cpu": "2"]), [node("a")], [done]) == .bind(node: "a"))
         let full = Array(repeating: pod(on: "a"), count: 3)
-        #expect(decide(pod(), [node("a")], full) == .unschedulable(message: "0/1 nodes are available: 1 Too many pods."))
+        #expect(
+            decide(pod(), [node("a")], full) == .unschedulable(message: "0/1 nodes are available: 1 Too many pods."))
     }
 
     @Test(arguments: [("host", false), ("pod", true)])

@@ -47,7 +47,8 @@ extension Rollout {
 
     private mutating func noteProgress(total: Int, updated: Int, available: Int) {
         let reason = conditions["Progressing"]?["reason"]?.string
-        guard deployment["spec", "paused"]?.bool != true, let deadline = deployment["spec", "progressDeadlineSeconds"]?.int,
+        guard deployment["spec", "paused"]?.bool != true,
+            let deadline = deployment["spec", "progressDeadlineSeconds"]?.int,
             deadline < Int(Int32.max), let newSet
         else { return }
         let old = deployment["status"]

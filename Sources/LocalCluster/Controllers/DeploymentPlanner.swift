@@ -135,7 +135,9 @@ struct Rollout {
 
     // MARK: The new ReplicaSet
 
-    private func revision(_ object: JSONValue) -> Int { object.annotations[DeploymentKeys.revision].flatMap { Int($0) } ?? 0 }
+    private func revision(_ object: JSONValue) -> Int {
+        object.annotations[DeploymentKeys.revision].flatMap { Int($0) } ?? 0
+    }
 
     /// The new set exists, has the highest revision and the Deployment's annotations, and the Deployment its revision.
     private mutating func ensureNewSet() {

@@ -75,7 +75,8 @@ public struct EndpointsPlanner: Sendable {
         if groups.isEmpty { groups = [(Self.servicePorts(service), [])] }
         var unused = Set(existing.map(\.name))
         for (number, group) in groups.enumerated() {
-            let name = "\(service.name)-\(TemplateHash.of(.string("\(service.uid)/\(number)"), collisions: 0).suffix(5))"
+            let name =
+                "\(service.name)-\(TemplateHash.of(.string("\(service.uid)/\(number)"), collisions: 0).suffix(5))"
             unused.remove(name)
             let slice = slice(service, name: name, ports: group.ports, backends: group.backends)
             guard let old = existing.first(where: { $0.name == name }) else {

@@ -16,7 +16,10 @@ public struct HousekeepingPlanner: Sendable {
             plan.actions.append(
                 .create(
                     .serviceAccounts,
-                    ["apiVersion": "v1", "kind": "ServiceAccount", "metadata": ["name": "default", "namespace": name]],
+                    [
+                        "apiVersion": "v1", "kind": "ServiceAccount",
+                        "metadata": ["name": "default", "namespace": name],
+                    ],
                     owner: namespace))
         }
         if !hasRootCertificate {

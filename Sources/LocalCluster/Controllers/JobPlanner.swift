@@ -120,7 +120,8 @@ struct JobRun {
             if let (reason, message) = failure() {
                 finish(failed: true, reason: reason, message: message)
             } else if isComplete {
-                finish(failed: false, reason: "CompletionsReached", message: "Reached expected number of succeeded pods")
+                finish(
+                    failed: false, reason: "CompletionsReached", message: "Reached expected number of succeeded pods")
             } else {
                 manage()
                 writeStatus(activeCount: active.count)
