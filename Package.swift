@@ -65,8 +65,9 @@ let package = Package(
         module(
             "ControllerRuntime",
             [
-                "Concurrency", "CLinux", "JSON", "KubernetesClient", "KubernetesModel", log, metrics, lifecycle,
-                collections,
+                "Concurrency", "CLinux", "HTTPTransport", "JSON", "KubernetesClient", "KubernetesModel", log, metrics, lifecycle,
+                .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "HeapModule", package: "swift-collections"),
             ]
         ),
         module(
@@ -114,7 +115,8 @@ let package = Package(
         tests("CurlTransport", ["Concurrency", "HTTPServer", "HTTPTransport", "OpenSSL"]),
         tests("KubernetesClient", ["Concurrency", "HTTPTransport", "JSON", "KubernetesModel"]),
         tests(
-            "ControllerRuntime", ["Concurrency", "HTTPTransport", "JSON", "KubernetesClient", "KubernetesModel", log]),
+            "ControllerRuntime",
+            ["Concurrency", "HTTPTransport", "JSON", "KubernetesClient", "KubernetesModel", log, metrics, lifecycle]),
         tests("HTTPServer", ["Concurrency", "HTTPTransport", "OpenSSL"]),
         tests("AssayCore", ["JSON", "KubernetesModel", "YAML"]),
         tests(

@@ -1,0 +1,150 @@
+import Concurrency
+import KubernetesModel
+import Logging
+import ServiceLifecycle
+
+/// What became of a reconcile, and so when the key is looked at again.
+public enum ReconcileOutcome: Sendable {
+    /// Nothing to do until something changes.
+    case done
+    /// Nothing failed; look again after this time.
+    case requeue(after: Duration)
+    /// Try again: after this time where it is known, else after a delay that grows with each failure.
+    case retry(any Error, after: Duration?)
+}
+
+/// Takes keys from a queue and reconciles them, with a fixed number of workers, one worker per key.
+///
+/// Stopping: on a graceful shutdown (swift-service-lifecycle) or ``WorkQueue/shutDown(discardingQueued:)`` no further key
+/// is taken, and what is in work has `drainDeadline` to finish before it is cancelled. Cancelling the task that runs
+/// the controller cancels the reconciles at once; a plan may stop at any point and be taken up again.
+public struct Controller: Sendable, Service {
+    public let name: String
+    public let queue: WorkQueue
+    private let workers: Int
+    private let drainDeadline: Duration
+    private let time: any TimeSource
+    private let logger: Logger
+    private let metrics: ControllerMetrics
+    private let waitForCaches: @Sendable () async throws -> Void
+    private let reconcile: @Sendable (ObjectKey) async -> ReconcileOutcome
+
+    /// - Parameters:
+    ///   - workers: how many keys are worked on at once, at least one.
+    ///   - drainDeadline: how long a reconcile may go on after the controller was told to stop.
+    ///   - waitForCaches: returns once the stores that `reconcile` reads have synced; no key is taken before.
+    ///   - reconcile: makes the world look as the object says. It bounds its own calls; it is never called twice at a
+    ///     time for one key.
+    public init(
+        name: String, workers: Int = 1, queue: WorkQueue, drainDeadline: Duration = .seconds(20),
+        time: any TimeSource = SystemTime(), logger: Logger, metrics: MetricsRegistry? = nil,
+        waitForCaches: @escaping @Sendable () async throws -> Void = {},
+        reconcile: @escaping @Sendable (ObjectKey) async -> ReconcileOutcome
+    ) {
+        self.name = name
+        self.workers = max(1, workers)
+        self.queue = queue
+        self.drainDeadline = drainDeadline
+        self.time = time
+        var logger = logger
+        logger[metadataKey: "controller"] = "\(name)"
+        self.logger = logger
+        self.metrics = ControllerMetrics(name: name, workers: max(1, workers), registry: metrics)
+        self.waitForCaches = waitForCaches
+        self.reconcile = reconcile
+    }
+
+    /// Runs until the queue is shut down or the task cancelled.
+    public func run() async {
+        let stopping = Gate()
+        await withGracefulShutdownHandler {
+            await withTaskGroup(of: Bool.self) { group in
+                group.addTask { await work(stopping: stopping) }
+                group.addTask { await overrun(stopping) }
+                // The workers' end is the end; a deadline that passes cancels them.
+                for await isOver in group {
+                    group.cancelAll()
+                    if isOver { return }
+                    logger.warning("reconciles did not end in time and are cancelled")
+                }
+            }
+        } onGracefulShutdown: {
+            queue.shutDown(discardingQueued: true)
+            stopping.open()
+        }
+        logger.debug("controller stopped")
+    }
+
+    /// Waits for the order to stop, and then for the deadline. Always false: the workers decide when all is over.
+    private func overrun(_ stopping: Gate) async -> Bool {
+        do {
+            try await stopping.wait()
+            try await time.sleep(for: drainDeadline)
+        } catch {
+            // The workers ended first.
+        }
+        return false
+    }
+
+    private func work(stopping: Gate) async -> Bool {
+        do {
+            try await stopped(by: stopping) { try await waitForCaches() }
+        } catch {
+            return true
+        }
+        if !queue.isShutDown { logger.info("controller started", metadata: ["workers": "\(workers)"]) }
+        await withTaskGroup(of: Void.self) { group in
+            for _ in 0..<workers {
+                group.addTask {
+                    while let key = await queue.next() { await process(key) }
+                    // Whoever shut the queue down wants the deadline too.
+                    stopping.open()
+                }
+            }
+        }
+        return true
+    }
+
+    /// Runs `body`, but no longer than until the order to stop.
+    private func stopped(by gate: Gate, _ body: @escaping @Sendable () async throws -> Void) async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await body() }
+            group.addTask { try await gate.wait() }
+            defer { group.cancelAll() }
+            try await group.next()
+        }
+    }
+
+    private func process(_ key: ObjectKey) async {
+        let started = time.monotonicNow()
+        metrics.active.increment()
+        let outcome = await reconcile(key)
+        metrics.active.increment(by: -1)
+        metrics.duration.observe(time.monotonicNow() - started)
+        switch outcome {
+        case .done:
+            metrics.success.increment()
+            queue.forget(key)
+        case .requeue(let delay):
+            metrics.requeueAfter.increment()
+            queue.forget(key)
+            queue.add(key, after: delay)
+        case .retry(let error, let delay): failed(key, error, after: delay)
+        }
+        queue.done(key)
+    }
+
+    private func failed(_ key: ObjectKey, _ error: any Error, after delay: Duration?) {
+        // A stop that broke a call off is no failure of the key.
+        if Task.isCancelled { return }
+        metrics.error.increment()
+        metrics.errors.increment()
+        logger.warning(
+            "reconcile failed",
+            metadata: [
+                "key": "\(key)", "error": "\(error)", "failures": "\(queue.failureCount(key) + 1)",
+                "next": "\(delay.map { "after \($0)" } ?? "after a growing delay")",
+            ])
+        if let delay { queue.add(key, after: delay) } else { queue.addRateLimited(key) }
+    }
+}

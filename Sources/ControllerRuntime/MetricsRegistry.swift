@@ -1,0 +1,120 @@
+import Concurrency
+import CoreMetrics
+
+/// Collects measurements and writes them as Prometheus reads them (text exposition format 0.0.4).
+///
+/// It is a factory for swift-metrics. Handlers of equal name and labels share one series. A family holds at most
+/// `seriesLimit` series; what comes later is counted in a series whose labels all say `other`, so that no input from
+/// outside makes the process grow.
+public final class MetricsRegistry: MetricsFactory {
+    public static let contentType = "text/plain; version=0.0.4; charset=utf-8"
+
+    struct State {
+        var families: [String: MetricFamily] = [:]
+        var collectors: [@Sendable () -> Void] = []
+        var overflows: Int64 = 0
+    }
+
+    private let state = Locked(State())
+    private let seriesLimit: Int
+    private let descriptions: [String: MetricDescription]
+
+    /// - Parameter descriptions: help texts and buckets by name, beside those of the names that the runtime uses.
+    public init(descriptions: [String: MetricDescription] = [:], seriesLimit: Int = 500) {
+        self.descriptions = MetricDescription.known.merging(descriptions) { $1 }
+        self.seriesLimit = seriesLimit
+    }
+
+    /// Calls `body` before each exposition, to set gauges that are only worth reading then.
+    public func beforeExposition(_ body: @escaping @Sendable () -> Void) {
+        state.withLock { $0.collectors.append(body) }
+    }
+
+    /// The text of all families, sorted by name.
+    public func exposition() -> String {
+        for collector in state.withLock({ $0.collectors }) { collector() }
+        let (families, overflows) = state.withLock { ($0.families, $0.overflows) }
+        var output = ""
+        for (_, family) in families.sorted(by: { $0.key < $1.key }) { family.write(to: &output) }
+        if overflows > 0 {
+            output += "# TYPE metrics_series_overflow_total counter\n"
+            output += "metrics_series_overflow_total \(overflows)\n"
+        }
+        return output
+    }
+
+    // MARK: Series
+
+    private func series(_ label: String, _ dimensions: [(String, String)], _ kind: MetricKind) -> MetricSeries {
+        let name = MetricText.name(label)
+        let labels = dimensions.map { MetricLabel(name: MetricText.labelName($0.0), value: $0.1) }.sorted()
+        let description = descriptions[name]
+        let limit = seriesLimit
+        return state.withLock { state in
+            var family =
+                state.families[name]
+                ?? MetricFamily(name: name, kind: kind, help: description?.help, buckets: description?.buckets)
+            // A second kind under the name would make the exposition invalid: it is measured and not shown.
+            guard family.kind == kind else { return MetricSeries(kind, buckets: family.buckets) }
+            if let known = family.series[labels] { return known }
+            var labels = labels
+            if family.series.count >= limit {
+                state.overflows += 1
+                labels = labels.map { MetricLabel(name: $0.name, value: "other") }
+                if let known = family.series[labels] { return known }
+            }
+            let series = MetricSeries(kind, buckets: family.buckets)
+            family.series[labels] = series
+            state.families[name] = family
+            return series
+        }
+    }
+
+    /// A counter that only rises.
+    public func counter(_ name: String, _ labels: [(String, String)] = []) -> MetricSeries {
+        series(name, labels, .counter)
+    }
+
+    public func gauge(_ name: String, _ labels: [(String, String)] = []) -> MetricSeries {
+        series(name, labels, .gauge)
+    }
+
+    /// A histogram; durations are observed in seconds.
+    public func histogram(_ name: String, _ labels: [(String, String)] = []) -> MetricSeries {
+        series(name, labels, .histogram)
+    }
+
+    // MARK: MetricsFactory
+
+    public func makeCounter(label: String, dimensions: [(String, String)]) -> any CounterHandler {
+        CounterSeries(counter(label, dimensions))
+    }
+
+    public func makeFloatingPointCounter(
+        label: String, dimensions: [(String, String)]
+    ) -> any FloatingPointCounterHandler {
+        CounterSeries(counter(label, dimensions))
+    }
+
+    public func makeMeter(label: String, dimensions: [(String, String)]) -> any MeterHandler {
+        GaugeSeries(gauge(label, dimensions))
+    }
+
+    public func makeRecorder(
+        label: String, dimensions: [(String, String)], aggregate: Bool
+    ) -> any RecorderHandler {
+        if aggregate { return HistogramSeries(histogram(label, dimensions)) }
+        return GaugeSeries(gauge(label, dimensions))
+    }
+
+    public func makeTimer(label: String, dimensions: [(String, String)]) -> any TimerHandler {
+        HistogramSeries(histogram(label, dimensions))
+    }
+
+    // A series outlives its handlers: a counter that vanished and came back from zero would read as a reset.
+    public func destroyCounter(_ handler: any CounterHandler) {}
+    public func destroyFloatingPointCounter(_ handler: any FloatingPointCounterHandler) {}
+    public func destroyMeter(_ handler: any MeterHandler) {}
+    public func destroyRecorder(_ handler: any RecorderHandler) {}
+    public func destroyTimer(_ handler: any TimerHandler) {}
+}

@@ -1,0 +1,203 @@
+import Concurrency
+import JSON
+import KubernetesClient
+import KubernetesModel
+import Logging
+
+#if canImport(Glibc)
+import CLinux
+#endif
+
+/// Keeps a ``Store`` equal to what the API server holds of a kind: lists, then watches, for as long as it runs.
+///
+/// Every failure is met with the reflector's own backoff; nothing ends it but cancellation.
+public final class Reflector<Object: CachedObject>: Sendable {
+    /// Objects per page of a list.
+    public static var pageSize: Int { 500 }
+
+    public let type: ResourceType
+    public let store: Store<Object>
+    private let client: KubernetesClient
+    private let namespace: String?
+    private let labelSelector: String?
+    private let fieldSelector: String?
+    private let time: any TimeSource
+    private let seed: UInt64
+    private let logger: Logger
+    private let metrics: ReflectorMetrics
+    private let progress: Locked<ReflectorProgress>
+
+    /// - Parameters:
+    ///   - namespace: nil for all.
+    ///   - seed: determines timeouts and backoff.
+    public init(
+        client: KubernetesClient, type: ResourceType, namespace: String? = nil, labelSelector: String? = nil,
+        fieldSelector: String? = nil, store: Store<Object>, time: any TimeSource = SystemTime(),
+        seed: UInt64 = .random(in: .min ... .max), logger: Logger, metrics: MetricsRegistry? = nil
+    ) {
+        self.client = client
+        self.type = type
+        self.namespace = namespace
+        self.labelSelector = labelSelector
+        self.fieldSelector = fieldSelector
+        self.store = store
+        self.time = time
+        self.seed = seed
+        var logger = logger
+        logger[metadataKey: "resource"] = "\(type)"
+        self.logger = logger
+        self.metrics = ReflectorMetrics(type: type, registry: metrics)
+        progress = Locked(ReflectorProgress(lastContact: time.monotonicNow()))
+    }
+
+    /// How the reflector is doing, for health checks and people.
+    public var status: ReflectorProgress { progress.withLock { $0 } }
+
+    /// Runs until the task is cancelled.
+    public func run() async {
+        var machine = WatchMachine(random: SeededGenerator(seed: seed))
+        while !Task.isCancelled {
+            if machine.delay > .zero {
+                do {
+                    try await time.sleep(for: machine.delay)
+                } catch {
+                    return
+                }
+            }
+            switch machine.nextStep {
+            case .list(let token): await list(token, &machine)
+            case .watch(let version): await watch(version, &machine)
+            }
+        }
+    }
+
+    // MARK: List
+
+    private func list(_ token: String?, _ machine: inout WatchMachine) async {
+        let started = time.monotonicNow()
+        if token == nil { store.beginList() }
+        do throws(KubernetesError) {
+            let page = try await client.list(
+                type, namespace: namespace,
+                ListOptions(
+                    labelSelector: labelSelector, fieldSelector: fieldSelector, limit: Self.pageSize,
+                    continueToken: token))
+            for refused in store.stage(page.items) { report(refused) }
+            let isWhole = machine.received(page: page)
+            metrics.listed(time.monotonicNow() - started, items: page.items.count)
+            contact(.listing)
+            if isWhole { finishList(page.resourceVersion) }
+        } catch {
+            failed(error, machine.failed(error), machine)
+        }
+    }
+
+    private func finishList(_ resourceVersion: String) {
+        store.finishList(resourceVersion: resourceVersion)
+        contact(.watching)
+        progress.withLock { $0.lists += 1 }
+        logger.debug(
+            "listed", metadata: ["count": "\(store.count)", "resourceVersion": "\(resourceVersion)"])
+        #if canImport(Glibc)
+        // The pages' documents are garbage by now; glibc keeps their memory unless asked.
+        malloc_trim(0)
+        #endif
+    }
+
+    // MARK: Watch
+
+    private func watch(_ version: String, _ machine: inout WatchMachine) async {
+        let timeout = machine.watchTimeoutSeconds()
+        let opened = time.monotonicNow()
+        var receivedAny = false
+        do throws(KubernetesError) {
+            let stream = try await client.watch(
+                type, namespace: namespace,
+                WatchOptions(
+                    resourceVersion: version, labelSelector: labelSelector, fieldSelector: fieldSelector,
+                    timeoutSeconds: timeout))
+            machine.opened()
+            metrics.watches.increment()
+            contact(.watching)
+            while let batch = try await stream.next() {
+                receivedAny = receivedAny || !batch.isEmpty
+                for event in batch {
+                    take(event)
+                    machine.received(event)
+                }
+                contact(.watching)
+            }
+            machine.ended(after: time.monotonicNow() - opened, receivedAny: receivedAny)
+            progress.withLock { $0.watchesEnded += 1 }
+        } catch {
+            let lasted = time.monotonicNow() - opened
+            failed(error, machine.failed(error, after: lasted), machine)
+        }
+    }
+
+    private func take(_ event: WatchEvent) {
+        switch event {
+        case .added(let object), .modified(let object):
+            if let refused = store.apply(object) { report(refused) }
+        case .deleted(let object): store.delete(object)
+        case .bookmark(let resourceVersion, _): store.bookmark(resourceVersion)
+        }
+        metrics.events.increment()
+    }
+
+    // MARK: Reporting
+
+    private func contact(_ phase: ReflectorProgress.Phase) {
+        let now = time.monotonicNow()
+        progress.withLock { progress in
+            progress.phase = phase
+            progress.lastContact = now
+            progress.lastError = nil
+            progress.consecutiveFailures = 0
+        }
+    }
+
+    private func failed(_ error: KubernetesError, _ consequence: WatchMachine.Consequence, _ machine: WatchMachine) {
+        if Task.isCancelled { return }
+        progress.withLock { progress in
+            progress.lastError = "\(error)"
+            progress.consecutiveFailures = machine.consecutiveFailures
+            if consequence == .listAgain { progress.phase = .listing }
+        }
+        metrics.failures.increment()
+        logger.log(
+            level: error.isExpired ? .info : .warning, "watching failed",
+            metadata: [
+                "error": "\(error)", "next": "\(consequence.rawValue)", "delay": "\(machine.delay)",
+                "failures": "\(machine.consecutiveFailures)",
+            ])
+    }
+
+    private func report(_ refused: (key: ObjectKey, why: Quarantine)) {
+        metrics.quarantined.increment()
+        logger.error(
+            "an object cannot be read and is set aside",
+            metadata: [
+                "key": "\(refused.key)", "resourceVersion": "\(refused.why.resourceVersion)",
+                "reason": "\(refused.why.reason)",
+            ])
+    }
+}
+
+/// How a ``Reflector`` is doing.
+public struct ReflectorProgress: Sendable, Hashable {
+    public enum Phase: String, Sendable, Hashable {
+        case listing
+        case watching
+    }
+
+    public var phase: Phase = .listing
+    /// When the server last answered, by the monotonic clock.
+    public var lastContact: Duration
+    public var lastError: String?
+    public var consecutiveFailures = 0
+    /// Lists taken in whole.
+    public var lists = 0
+    /// Watches that the server ended in good order.
+    public var watchesEnded = 0
+}

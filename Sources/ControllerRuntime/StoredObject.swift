@@ -1,0 +1,26 @@
+import JSON
+import KubernetesModel
+
+/// What a ``Store`` keeps of an object: a projection with only the fields that its reader needs.
+public protocol CachedObject: Sendable {
+    var metadata: ObjectMeta { get }
+
+    /// Reads what is kept. An object that throws is set aside and never stops the others.
+    init(json: JSONValue) throws(JSONShapeError)
+}
+
+/// A projection of one kind.
+public protocol StoredObject: CachedObject {
+    static var resourceType: ResourceType { get }
+}
+
+/// An object of any kind, whole.
+public struct DynamicObject: CachedObject, Hashable {
+    public let metadata: ObjectMeta
+    public let json: JSONValue
+
+    public init(json: JSONValue) throws(JSONShapeError) {
+        metadata = try ObjectMeta(json: JSONCursor(json)["metadata"])
+        self.json = json
+    }
+}

@@ -1,0 +1,148 @@
+import JSON
+import KubernetesClient
+import KubernetesModel
+
+/// How a reflector follows a kind, without any I/O: what to do next, and what each answer means (after kube-rs'
+/// `watcher`).
+///
+/// `empty` lists page by page (`initPage`), then watches from the list's version (`initListed`, `watching`). A watch
+/// that ends or fails resumes from the last version heard of; a version too old, and an event that cannot be read, go
+/// back to `empty`.
+public struct WatchMachine: Sendable {
+    public enum State: Sendable, Hashable {
+        /// Nothing is known, or what is known cannot be continued.
+        case empty
+        /// Between two pages of a list.
+        case initPage(continueToken: String)
+        /// The list is whole, and no watch has been opened yet.
+        case initListed(resourceVersion: String)
+        case watching(resourceVersion: String)
+    }
+
+    public enum Step: Sendable, Hashable {
+        /// Without a token, the first page.
+        case list(continueToken: String?)
+        case watch(resourceVersion: String)
+    }
+
+    /// What a failure leads to, for the log.
+    public enum Consequence: String, Sendable, Hashable {
+        case listAgain = "list again"
+        case resume
+    }
+
+    public private(set) var state: State = .empty
+    /// How long to wait before the next step.
+    public private(set) var delay: Duration = .zero
+    public private(set) var consecutiveFailures = 0
+    private var backoff: Backoff
+    private var random: SeededGenerator
+    private var heardSinceList = false
+    private var tooLarge = 0
+
+    /// A watch that lasted this long worked, even if nothing happened.
+    static let working: Duration = .seconds(10)
+
+    public init(backoff: Backoff = .watch, random: SeededGenerator) {
+        self.backoff = backoff
+        self.random = random
+    }
+
+    public var nextStep: Step {
+        switch state {
+        case .empty: .list(continueToken: nil)
+        case .initPage(let token): .list(continueToken: token)
+        case .initListed(let version), .watching(let version): .watch(resourceVersion: version)
+        }
+    }
+
+    /// A watch's timeout: 5 to 10 minutes, so that many watches do not end at once.
+    public mutating func watchTimeoutSeconds() -> Int { Int.random(in: 300...600, using: &random) }
+
+    /// A page arrived. True when it was the last one.
+    public mutating func received(page: ObjectList) -> Bool {
+        delay = .zero
+        if let token = page.continueToken, !token.isEmpty {
+            state = .initPage(continueToken: token)
+            return false
+        }
+        state = .initListed(resourceVersion: page.resourceVersion)
+        heardSinceList = false
+        return true
+    }
+
+    public mutating func opened() {
+        delay = .zero
+        if case .initListed(let version) = state { state = .watching(resourceVersion: version) }
+    }
+
+    public mutating func received(_ event: WatchEvent) {
+        let version: String?
+        switch event {
+        case .added(let object), .modified(let object), .deleted(let object):
+            version = object["metadata", "resourceVersion"]?.string
+        case .bookmark(let resourceVersion, _): version = resourceVersion
+        }
+        guard let version, !version.isEmpty else { return }
+        state = .watching(resourceVersion: version)
+        worked()
+    }
+
+    private mutating func worked() {
+        heardSinceList = true
+        tooLarge = 0
+        consecutiveFailures = 0
+        backoff.reset()
+    }
+
+    /// The server ended the watch in good order: resume, at once unless the watch was of no use.
+    public mutating func ended(after lasted: Duration, receivedAny: Bool) {
+        if receivedAny || lasted >= Self.working {
+            worked()
+            delay = .zero
+        } else {
+            delay = backoff.next(&random)
+        }
+    }
+
+    public mutating func failed(_ error: KubernetesError, after lasted: Duration = .zero) -> Consequence {
+        let wasListing: Bool
+        switch state {
+        case .empty, .initPage: wasListing = true
+        case .initListed, .watching: wasListing = false
+        }
+        if !wasListing, lasted >= Self.working { worked() }
+        consecutiveFailures += 1
+        let consequence = consequence(of: error, wasListing: wasListing)
+        // A version too old is no fault of the server: list at once, but not in a circle.
+        let atOnce = !wasListing && error.isExpired && heardSinceList
+        if consequence == .listAgain {
+            state = .empty
+            heardSinceList = false
+        }
+        delay = atOnce ? .zero : max(backoff.next(&random), error.retryAfter ?? .zero)
+        return consequence
+    }
+
+    private mutating func consequence(of error: KubernetesError, wasListing: Bool) -> Consequence {
+        if error.isExpired { return .listAgain }
+        if wasListing {
+            // The page may come yet; a token that the server does not take any more never will.
+            return error.isInvalid ? .listAgain : .resume
+        }
+        if case .malformed = error.code { return .listAgain }
+        if error.isInvalid || error.isNotFound { return .listAgain }
+        guard Self.isTooLargeVersion(error) else { return .resume }
+        // The server lags behind what we know, and catches up; unless its data was restored from an older copy.
+        tooLarge += 1
+        if tooLarge < 6 { return .resume }
+        tooLarge = 0
+        return .listAgain
+    }
+
+    static func isTooLargeVersion(_ error: KubernetesError) -> Bool {
+        guard let status = error.status, status.code == 504 else { return false }
+        return status.causes.contains { $0.reason == "ResourceVersionTooLarge" }
+            || status.message.contains("Too large resource version")
+    }
+}
