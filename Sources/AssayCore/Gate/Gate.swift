@@ -1,0 +1,148 @@
+/// The numeric gate. It fails closed: what is missing, not a number, infinite or not comparable does not pass.
+public enum Gate {
+    /// What a comparing rule compares with.
+    public struct Baseline: Sendable, Hashable {
+        public var revision: String
+        public var metrics: [Metric]
+
+        public init(revision: String, metrics: [Metric]) {
+            self.revision = revision
+            self.metrics = metrics
+        }
+    }
+
+    public struct Outcome: Sendable, Hashable {
+        public var verdicts: [Verdict]
+        public var passed: Bool
+
+        /// `accuracy 0.972 ≥ 0.93`, for the printed table: the first rule that failed, else the first.
+        public var summary: String {
+            guard let shown = verdicts.first(where: { !$0.passed }) ?? verdicts.first else { return "no gate" }
+            return shown.summary
+        }
+    }
+
+    public static func judge(
+        _ metrics: [Metric], by validation: MLModelSpec.Validation, baseline: Baseline?
+    ) -> Outcome {
+        if validation.gate == MLModelSpec.Validation.Gate.none && validation.thresholds.isEmpty {
+            return Outcome(verdicts: [], passed: true)
+        }
+        var verdicts: [Verdict] = []
+        for threshold in validation.thresholds {
+            for rule in threshold.rules {
+                var verdict = judge(rule, of: threshold, metrics: metrics, baseline: baseline)
+                if validation.requireAttested == true, verdict.evidence == .selfReported {
+                    verdict.passed = false
+                    verdict.why =
+                        "the container's own word (SelfReported) is refused by requireAttested; \(verdict.why)"
+                }
+                verdicts.append(verdict)
+            }
+        }
+        // Without a single rule nothing was proven.
+        return Outcome(verdicts: verdicts, passed: !verdicts.isEmpty && verdicts.allSatisfy(\.passed))
+    }
+
+    private static func judge(
+        _ rule: Threshold.Rule, of threshold: Threshold, metrics: [Metric], baseline: Baseline?
+    ) -> Verdict {
+        let split = threshold.split ?? .holdout
+        let reported = metrics[threshold.metric, split]
+        var verdict = Verdict(
+            metric: threshold.metric, rule: rule.name, split: split, value: reported?.value.description,
+            bound: rule.bound(threshold.direction), passed: false, why: "")
+        guard let reported else {
+            verdict.why = missing(threshold.metric, split, among: metrics)
+            return verdict
+        }
+        guard case .finite(let value) = reported.value else {
+            verdict.why = unusable(reported.value)
+            return verdict
+        }
+        switch rule {
+        case .threshold(let bound):
+            verdict.passed = threshold.direction == .maximize ? value >= bound : value <= bound
+            verdict.why =
+                "\(Number.short(value)) is \(verdict.passed ? "" : "not ")\(verdict.bound)"
+        case .generalizationGap(let bound):
+            judgeGap(&verdict, holdout: value, bound: bound, threshold: threshold, metrics: metrics)
+        case .absoluteChange(let bound):
+            compare(&verdict, value, bound, threshold, baseline) { improvement, _ in improvement }
+        case .relativeChange(let bound):
+            compare(&verdict, value, bound, threshold, baseline, relativeChange)
+        }
+        return verdict
+    }
+
+    /// In parts of the baseline's absolute value, so that a negative baseline does not turn the rule around. From 0 any
+    /// change is infinite.
+    private static func relativeChange(_ improvement: Double, _ baseline: Double) -> Double {
+        if improvement == 0 { return 0 }
+        return improvement / abs(baseline)
+    }
+
+    private static func compare(
+        _ verdict: inout Verdict, _ value: Double, _ bound: Double, _ threshold: Threshold, _ baseline: Baseline?,
+        _ change: (_ improvement: Double, _ baseline: Double) -> Double
+    ) {
+        guard let baseline else {
+            verdict.passed = threshold.whenNoBaseline == .pass
+            verdict.why =
+                verdict.passed
+                ? "nothing serves yet, and whenNoBaseline is Pass"
+                : "nothing serves yet to compare with; whenNoBaseline: Pass would let it pass"
+            return
+        }
+        guard let other = baseline.metrics[threshold.metric, verdict.split] else {
+            verdict.why = "the revision that serves, \(baseline.revision), did not report \(threshold.metric)"
+            return
+        }
+        verdict.baseline = other.value.description
+        guard case .finite(let reference) = other.value else {
+            verdict.why = "the value of the revision that serves, \(baseline.revision), is \(other.value)"
+            return
+        }
+        let improvement = threshold.direction == .maximize ? value - reference : reference - value
+        let changed = change(improvement, reference)
+        verdict.passed = changed >= bound
+        verdict.why =
+            "\(Number.short(value)) against \(Number.short(reference)) of \(baseline.revision) is a change by "
+            + "\(Number.signed(changed)), which is \(verdict.passed ? "" : "not ")\(verdict.bound)"
+    }
+
+    private static func judgeGap(
+        _ verdict: inout Verdict, holdout: Double, bound: Double, threshold: Threshold, metrics: [Metric]
+    ) {
+        guard let reported = metrics[threshold.metric, .train] else {
+            verdict.why = missing(threshold.metric, .train, among: metrics)
+            return
+        }
+        guard case .finite(let train) = reported.value else {
+            verdict.why = "the value on the train split is \(reported.value)"
+            return
+        }
+        let gap = threshold.direction == .maximize ? train - holdout : holdout - train
+        verdict.passed = gap <= bound
+        verdict.why =
+            "\(Number.short(train)) on train and \(Number.short(holdout)) on holdout are \(Number.short(gap)) apart, "
+            + "which is \(verdict.passed ? "" : "not ")\(verdict.bound)"
+    }
+
+    private static func missing(_ metric: String, _ split: Split, among metrics: [Metric]) -> String {
+        guard !metrics.isEmpty else {
+            return "\(metric) was not reported for the split \(split.rawValue); no metric was"
+        }
+        let known = metrics.prefix(12).map { "\($0.name) (\($0.split.rawValue))" }.joined(separator: ", ")
+        return "\(metric) was not reported for the split \(split.rawValue); reported were \(known)"
+    }
+
+    private static func unusable(_ value: MetricValue) -> String {
+        switch value {
+        case .finite: ""
+        case .notANumber: "the value is not a number (NaN)"
+        case .infinite: "the value is infinite"
+        case .unparsable(let text): "the value \"\(text)\" is no number"
+        }
+    }
+}

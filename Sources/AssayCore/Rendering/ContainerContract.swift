@@ -1,0 +1,38 @@
+import JSON
+
+/// What a container sees of Assay: environment variables, and no library to import.
+public enum ContainerContract {
+    /// Names with this prefix are the operator's.
+    static let prefix = "ASSAY_"
+    /// What the run is called: a name fit for a directory, equal in the training's containers and the server's.
+    public static let run = "ASSAY_RUN"
+    public static let seed = "ASSAY_SEED"
+    /// Where metrics are written: the container's termination message.
+    public static let metricsFile = "ASSAY_METRICS_FILE"
+    static let defaultTerminationMessagePath = "/dev/termination-log"
+
+    /// `learningRate` becomes `ASSAY_PARAM_LEARNINGRATE`; whatever is no letter or digit becomes `_`.
+    public static func variable(forParameter name: String) -> String {
+        let bytes = name.utf8.map { byte -> UInt8 in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"): byte - 32
+            case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"): byte
+            default: UInt8(ascii: "_")
+            }
+        }
+        return "ASSAY_PARAM_" + String(decoding: bytes, as: UTF8.self)
+    }
+
+    static func training(
+        run: String, spec: TrainingJobSpec, container: JSONValue
+    ) -> [(name: String, value: String)] {
+        var result = [(name: self.run, value: run)]
+        for (name, value) in spec.parameters.sorted(by: { $0.key < $1.key }) {
+            result.append((variable(forParameter: name), value))
+        }
+        if let seed = spec.seed { result.append((self.seed, String(seed))) }
+        let path = container["terminationMessagePath"]?.string ?? ""
+        result.append((metricsFile, path.isEmpty ? defaultTerminationMessagePath : path))
+        return result
+    }
+}

@@ -1,0 +1,55 @@
+import JSON
+import KubernetesModel
+
+/// The plan of a TrainingJob: one batch Job per attempt, created once, and its result kept in status.
+public enum TrainingJobPlan {
+    /// The attempts that a training gets if its Jobs are deleted before they have a result.
+    static let mostAttempts = 5
+
+    public static func plan(_ observed: TrainingJobObservation, now: Timestamp) -> Plan {
+        guard !observed.trainingJob.metadata.isBeingDeleted else { return Plan() }
+        guard let status = observed.trainingJob.status.value else {
+            return Plan.unreadableStatus
+        }
+        var planner = TrainingJobPlanner(observed, status: status, now: now)
+        return planner.plan()
+    }
+
+    /// The status and events after an action of the plan failed; it has no actions. What only fails for now (conflicts,
+    /// lost answers, a server in trouble) is not told: it is tried again.
+    public static func statusAfter(
+        _ failure: ActionFailure, _ observed: TrainingJobObservation, now: Timestamp
+    ) -> Plan {
+        guard failure.isRejection || failure.isForbidden, let status = observed.trainingJob.status.value else {
+            return Plan()
+        }
+        var planner = TrainingJobPlanner(observed, status: status, now: now)
+        return planner.planAfter(failure)
+    }
+
+    /// The names that Jobs of this TrainingJob have or get next.
+    public static func jobNames(of job: TrainingJob) -> [String] {
+        let recorded = job.status.value?.attempts ?? []
+        let next = recorded.last.map { $0.outcome == .lost ? $0.number + 1 : $0.number } ?? 1
+        let names = recorded.map(\.job) + [jobName(of: job, attempt: next)]
+        return Set(names).sorted()
+    }
+
+    static func jobName(of job: TrainingJob, attempt: Int) -> String {
+        ChildName.job(
+            namespace: job.metadata.namespace ?? "", name: job.metadata.name, uid: job.metadata.uid, attempt: attempt)
+    }
+}
+
+extension Plan {
+    /// Somebody has written what is ours alone. Nothing is built on it, and nothing overwritten.
+    static var unreadableStatus: Plan {
+        var plan = Plan()
+        plan.events = [
+            PlannedEvent(
+                .warning, reason: "StatusUnreadable", action: "Plan",
+                note: "the status is not as the operator wrote it; remove it (or the object) to go on")
+        ]
+        return plan
+    }
+}

@@ -1,0 +1,90 @@
+import JSON
+import KubernetesModel
+
+/// What the status says of each situation.
+extension TrainingJobPlanner {
+    mutating func progress(_ phase: TrainingJobStatus.Phase, reason: String, message: String) {
+        status.phase = phase
+        status.reason = reason
+        conditions.remove("Suspended")
+        conditions.settle(
+            ready: false, reason: reason, message: message, .reconciling(reason: reason, message: message))
+    }
+
+    mutating func suspended(_ message: String) {
+        status.phase = .suspended
+        status.reason = "Suspended"
+        conditions.set("Suspended", .true, reason: "Suspended", message: message)
+        conditions.settle(ready: false, reason: "Suspended", message: message, .settled)
+    }
+
+    mutating func stall(_ phase: TrainingJobStatus.Phase, reason: String, message: String) {
+        status.phase = phase
+        status.reason = reason
+        conditions.remove("Suspended")
+        conditions.settle(ready: false, reason: reason, message: message, .stalled(reason: reason, message: message))
+    }
+
+    mutating func fail(reason: String, message: String) {
+        stall(.failed, reason: reason, message: message)
+        conditions.set("Failed", .true, reason: reason, message: message)
+    }
+
+    mutating func tellSuccess() {
+        var message = "the training succeeded"
+        if !status.metrics.isEmpty {
+            let shown = status.metrics.prefix(4).map { "\($0.name) \($0.value)" }.joined(separator: ", ")
+            message += ": \(shown)"
+        }
+        if let problem = status.metricsMessage { message += "; \(problem)" }
+        status.reason = "Succeeded"
+        conditions.remove("Suspended")
+        conditions.set("Complete", .true, reason: "Succeeded", message: message)
+        conditions.settle(ready: true, reason: "Succeeded", message: message, .settled)
+    }
+
+    /// The result, if there is one, stays; what was asked for now will not be done.
+    mutating func stallAsChanged() {
+        let message =
+            "spec is immutable but for suspend and ttlSecondsAfterFinished; take the change back, or make a new "
+            + "TrainingJob"
+        status.reason = "SpecChanged"
+        conditions.settle(
+            ready: status.phase == .succeeded, reason: "SpecChanged", message: message,
+            .stalled(reason: "SpecChanged", message: message))
+    }
+
+    mutating func planAfter(_ failure: ActionFailure) -> Plan {
+        status.observedGeneration = job.metadata.generation
+        status.lastHandledReconcileAt = job.metadata.annotations[Label.requestedAt]
+        let message = "\(failure.operation): \(failure.message)"
+        if failure.isRejection {
+            stall(.invalid, reason: failure.reason, message: message)
+        } else {
+            progress(status.phase ?? .pending, reason: failure.reason, message: message)
+        }
+        return finish()
+    }
+
+    mutating func finish() -> Plan {
+        status.conditions = conditions.conditions
+        // Ten attempts are more than are ever made; the oldest would go first.
+        status.attempts = status.attempts.suffix(10)
+        result.status = StatusWrite(metadata: job.metadata, from: old.json, to: status.json)
+        if status.phase != old.phase || status.reason != old.reason, let event = event() { result.events.append(event) }
+        return result
+    }
+
+    private func event() -> PlannedEvent? {
+        guard let reason = status.reason else { return nil }
+        let stalled = status.conditions["Stalled"]
+        let severity: PlannedEvent.Severity =
+            stalled != nil || (status.reason != "Succeeded" && isTrouble(reason)) ? .warning : .normal
+        let note = stalled?.message ?? status.conditions["Ready"]?.message ?? ""
+        return PlannedEvent(severity, reason: reason, action: "Train", note: note)
+    }
+
+    private func isTrouble(_ reason: String) -> Bool {
+        !["JobCreated", "Starting", "Training", "Suspended", "WaitingForDeletion"].contains(reason)
+    }
+}

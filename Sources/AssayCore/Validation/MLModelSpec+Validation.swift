@@ -1,0 +1,109 @@
+import JSON
+import KubernetesModel
+
+extension MLModel {
+    /// What cannot stand; empty when all is well.
+    public var problems: [FieldProblem] {
+        var problems: [FieldProblem] = []
+        if let problem = Bounds.problem(withName: metadata.name) { problems.append(problem) }
+        switch spec {
+        case .invalid(let error, _): problems.append(FieldProblem(error.path, error.message))
+        case .valid(let spec):
+            problems += spec.training.spec.problems(at: "spec.training.template.spec")
+            problems += spec.validation.problems
+            problems += spec.serving.problems
+            if let limit = spec.revisionHistoryLimit, !(1...Bounds.history).contains(limit) {
+                problems.append(.init("spec.revisionHistoryLimit", "must be between 1 and \(Bounds.history)"))
+            }
+        }
+        return problems
+    }
+}
+
+extension MLModelSpec.Validation {
+    private static let path = "spec.validation"
+
+    var problems: [FieldProblem] {
+        var problems: [FieldProblem] = []
+        switch (thresholds.isEmpty, gate) {
+        case (true, nil):
+            problems.append(
+                .init(Self.path, "is empty; give thresholds, or write gate: None to serve whatever was trained"))
+        case (false, .some):
+            problems.append(.init("\(Self.path).gate", "None contradicts the thresholds; remove one of the two"))
+        case (true, .some) where requireAttested == true:
+            problems.append(.init("\(Self.path).requireAttested", "needs thresholds to have a meaning; remove it"))
+        default: break
+        }
+        if thresholds.count > Bounds.thresholds {
+            problems.append(.init("\(Self.path).thresholds", "has more than \(Bounds.thresholds) entries"))
+        }
+        var rules: Set<String> = []
+        for (index, threshold) in thresholds.enumerated() {
+            let field = "\(Self.path).thresholds[\(index)]"
+            problems += threshold.problems(at: field)
+            for rule in threshold.rules {
+                let identity = "\(threshold.metric) \(threshold.split ?? .holdout) \(rule.name)"
+                guard !rules.insert(identity).inserted else { continue }
+                problems.append(
+                    .init("\(field).\(rule.name)", "\(threshold.metric) has this rule already; remove one of the two"))
+            }
+        }
+        return problems
+    }
+}
+
+extension Threshold {
+    func problems(at path: String) -> [FieldProblem] {
+        var problems: [FieldProblem] = []
+        if !MetricsReading.isName(metric) {
+            problems.append(
+                .init(
+                    "\(path).metric",
+                    "must have 1 to \(MetricsReading.longestName) of the characters A-Z a-z 0-9 _ . / -"
+                ))
+        }
+        if !hasBound {
+            problems.append(
+                .init(
+                    path,
+                    "has no bound; set threshold, minAbsoluteChange, minRelativeChange or maxGeneralizationGap"))
+        }
+        if whenNoBaseline != nil, minAbsoluteChange == nil, minRelativeChange == nil {
+            problems.append(
+                .init("\(path).whenNoBaseline", "needs minAbsoluteChange or minRelativeChange to have a meaning"))
+        }
+        if let maxGeneralizationGap {
+            if maxGeneralizationGap < 0 {
+                problems.append(.init("\(path).maxGeneralizationGap", "must not be negative"))
+            }
+            if let split, split != .holdout {
+                problems.append(
+                    .init("\(path).split", "maxGeneralizationGap compares train with holdout; leave split out"))
+            }
+        }
+        return problems
+    }
+}
+
+extension MLModelSpec.Serving {
+    private static let path = "spec.serving"
+
+    var problems: [FieldProblem] {
+        let containers = imageFrom.map(\.container)
+        var problems = TemplateValidation(
+            template: template, path: "\(Self.path).template", restartPolicy: "Always", imageFrom: Set(containers)
+        ).problems
+        if Set(containers).count != containers.count {
+            problems.append(.init("\(Self.path).imageFrom", "names a container twice"))
+        }
+        if !(1...65_535).contains(port) { problems.append(.init("\(Self.path).port", "must be between 1 and 65535")) }
+        if let replicas, !(0...Bounds.replicas).contains(replicas) {
+            problems.append(.init("\(Self.path).replicas", "must be between 0 and \(Bounds.replicas)"))
+        }
+        if let progressDeadlineSeconds, progressDeadlineSeconds < 1 {
+            problems.append(.init("\(Self.path).progressDeadlineSeconds", "must be at least 1"))
+        }
+        return problems
+    }
+}

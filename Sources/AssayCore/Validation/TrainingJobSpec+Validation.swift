@@ -1,0 +1,59 @@
+import JSON
+import KubernetesModel
+
+extension TrainingJob {
+    /// What cannot stand; empty when all is well. Repeats the schema and its CEL rules, since an old server ignores the
+    /// latter.
+    public var problems: [FieldProblem] {
+        var problems: [FieldProblem] = []
+        if let problem = Bounds.problem(withName: metadata.name) { problems.append(problem) }
+        switch spec {
+        case .valid(let spec): problems += spec.problems(at: "spec")
+        case .invalid(let error, _): problems.append(FieldProblem(error.path, error.message))
+        }
+        return problems
+    }
+}
+
+extension TrainingJobSpec {
+    func problems(at path: String) -> [FieldProblem] {
+        var problems = parameterProblems(at: path)
+        problems += TemplateValidation(template: template, path: "\(path).template", restartPolicy: "Never").problems
+        if let backoffLimit, backoffLimit < 0 { problems.append(.init("\(path).backoffLimit", "must not be negative")) }
+        if let activeDeadlineSeconds, activeDeadlineSeconds < 1 {
+            problems.append(.init("\(path).activeDeadlineSeconds", "must be at least 1"))
+        }
+        if let ttlSecondsAfterFinished, ttlSecondsAfterFinished < 0 {
+            problems.append(.init("\(path).ttlSecondsAfterFinished", "must not be negative"))
+        }
+        return problems
+    }
+
+    private func parameterProblems(at path: String) -> [FieldProblem] {
+        var problems: [FieldProblem] = []
+        if parameters.count > Bounds.parameters {
+            problems.append(.init("\(path).parameters", "has more than \(Bounds.parameters) entries"))
+        }
+        var variables: [String: String] = [:]
+        for (name, value) in parameters.sorted(by: { $0.key < $1.key }) {
+            let field = "\(path).parameters[\(name)]"
+            guard Bounds.isParameterName(name) else {
+                problems.append(
+                    .init(
+                        field,
+                        "a parameter's name is 1 to \(Bounds.parameterName) of A-Z a-z 0-9 _ . - and begins with a "
+                            + "letter or _"))
+                continue
+            }
+            if value.utf8.count > Bounds.parameterValue {
+                problems.append(.init(field, "is longer than \(Bounds.parameterValue) bytes"))
+            }
+            let variable = ContainerContract.variable(forParameter: name)
+            if let other = variables[variable] {
+                problems.append(.init(field, "becomes \(variable), as \(other) does; rename one of them"))
+            }
+            variables[variable] = name
+        }
+        return problems
+    }
+}
