@@ -8,7 +8,9 @@ extension HTTPTransportError {
     ///   - requestBytes: how many bytes of the request went out; none means that the server cannot have seen it.
     ///   - text: what libcurl said beyond the code. It names hosts and addresses, never header fields or bodies.
     init(curl code: CURLcode, requestBytes: Int, text: String) {
-        let detail = text.isEmpty ? String(cString: curl_easy_strerror(code)) : text
+        var detail = text.isEmpty ? String(cString: curl_easy_strerror(code)) : text
+        // What libcurl says here is that it will not send the body a second time.
+        if code == CURLE_SEND_FAIL_REWIND { detail = "the connection broke before an answer came" }
         self.init(Self.code(code, requestBytes: requestBytes), detail: detail)
     }
 

@@ -117,9 +117,10 @@ final class Transfer: Sendable {
         }
     }
 
+    /// The head, also where the body has failed since: reading will tell. But not after cancelling.
     func takeHead() throws(HTTPTransportError) -> Head {
         let (head, end) = state.withLock { ($0.head, $0.end) }
-        if case .failure(let error)? = end { throw error }
+        if case .failure(let error)? = end, head == nil || error.code == .cancelled { throw error }
         guard let head else { throw HTTPTransportError(.broken, detail: "the answer has no status line") }
         return head
     }
