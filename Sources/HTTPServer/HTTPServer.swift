@@ -1,0 +1,162 @@
+internal import Concurrency
+public import Logging
+internal import NIOCore
+internal import NIOPosix
+public import OpenSSL
+
+/// An HTTP/1.1 server, with TLS where it has a context.
+///
+/// Every handler, and every streaming body, runs as a child of the task that calls `run`, and is cancelled when its
+/// client goes.
+public final class HTTPServer: Sendable {
+    public typealias Handler = @Sendable (HTTPServerRequest) async -> HTTPServerResponse
+
+    private struct State {
+        var listener: (any Channel)?
+        var connections: [ObjectIdentifier: HTTPConnection] = [:]
+        var isShuttingDown = false
+    }
+
+    private let host: String
+    private let port: Int
+    private let tls: TLSContext?
+    private let limits: HTTPServerLimits
+    private let threads: Int
+    private let logger: Logger
+    private let handler: Handler
+    private let state = Locked(State())
+
+    /// - Parameters:
+    ///   - host: An address to listen on, or a name that resolves to one.
+    ///   - port: 0 for one that the system chooses.
+    ///   - threads: Event loop threads. Handlers run on Swift's own pool, so one is enough for thousands of streams.
+    public init(
+        host: String = "127.0.0.1", port: Int = 0, tls: TLSContext? = nil, limits: HTTPServerLimits = .init(),
+        threads: Int = 1, logger: Logger, handler: @escaping Handler
+    ) {
+        self.host = host
+        self.port = port
+        self.tls = tls
+        self.limits = limits
+        self.threads = threads
+        self.logger = logger
+        self.handler = handler
+    }
+
+    /// Serves until ``shutdown()`` is called, or the task is cancelled, which cancels all handlers at once. A server
+    /// runs once.
+    ///
+    /// - Parameter onReady: Called with the port once the server accepts connections.
+    public func run(onReady: @Sendable (Int) -> Void = { _ in }) async throws {
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: threads)
+        do {
+            let listener = try await listen(group)
+            try await accept(listener, onReady)
+        } catch {
+            try await group.shutdownGracefully()
+            // The iteration's own way to say that the task was cancelled.
+            if error is CancellationError { return }
+            throw error
+        }
+        try await group.shutdownGracefully()
+    }
+
+    /// Stops accepting, closes idle connections, and lets the requests in flight end within `limits.shutdownGrace`;
+    /// then cuts them off. Returns at once; `run` returns when all is over.
+    public func shutdown() {
+        let (listener, connections) = state.withLock { state -> ((any Channel)?, [HTTPConnection]) in
+            state.isShuttingDown = true
+            return (state.listener, Array(state.connections.values))
+        }
+        guard let listener else { return }
+        listener.close(promise: nil)
+        for connection in connections { connection.drain() }
+        listener.eventLoop.scheduleTask(in: TimeAmount(limits.shutdownGrace)) { self.closeAll() }
+    }
+
+    private func listen(
+        _ group: MultiThreadedEventLoopGroup
+    ) async throws -> NIOAsyncChannel<HTTPConnection, Never> {
+        let (tls, limits, logger) = (tls, limits, logger)
+        return try await ServerBootstrap(group: group)
+            .serverChannelOption(.backlog, value: 256)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
+            .childChannelOption(.socketOption(.so_keepalive), value: 1)
+            .childChannelOption(.autoRead, value: false)
+            .bind(host: host, port: port) { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try HTTPConnection.install(on: channel, tls: tls, limits: limits, logger: logger)
+                }
+            }
+    }
+
+    private func accept(
+        _ listener: NIOAsyncChannel<HTTPConnection, Never>, _ onReady: @Sendable (Int) -> Void
+    ) async throws {
+        let stopsAtOnce = state.withLock { state in
+            state.listener = listener.channel
+            return state.isShuttingDown
+        }
+        if stopsAtOnce { listener.channel.close(promise: nil) }
+        try await listener.executeThenClose { inbound in
+            onReady(listener.channel.localAddress?.port ?? port)
+            try await withThrowingDiscardingTaskGroup { group in
+                for try await connection in inbound {
+                    guard admit(connection) else { continue }
+                    group.addTask {
+                        await connection.serve(self.handler)
+                        self.state.withLock { $0.connections[ObjectIdentifier(connection)] = nil }
+                    }
+                }
+            }
+        }
+    }
+
+    private func admit(_ connection: HTTPConnection) -> Bool {
+        let isAdmitted = state.withLock { state in
+            if state.isShuttingDown || state.connections.count >= limits.connections { return false }
+            state.connections[ObjectIdentifier(connection)] = connection
+            return true
+        }
+        if !isAdmitted {
+            logger.debug("refused a connection: too many, or shutting down")
+            connection.close()
+        }
+        return isAdmitted
+    }
+
+    private func closeAll() {
+        let connections = state.withLock { Array($0.connections.values) }
+        for connection in connections { connection.close() }
+    }
+}
+
+/// Runs a server while `body` runs, which gets the port, and shuts it down afterwards.
+public func withHTTPServer<Result: Sendable>(
+    _ server: HTTPServer, _ body: @Sendable (Int) async throws -> Result
+) async throws -> Result {
+    let (ports, ready) = AsyncThrowingStream.makeStream(of: Int.self)
+    return try await withThrowingTaskGroup(of: Void.self) { group in
+        group.addTask {
+            do {
+                try await server.run { ready.yield($0) }
+                ready.finish()
+            } catch {
+                ready.finish(throwing: error)
+                throw error
+            }
+        }
+        var iterator = ports.makeAsyncIterator()
+        guard let port = try await iterator.next() else { throw CancellationError() }
+        do {
+            let result = try await body(port)
+            server.shutdown()
+            try await group.waitForAll()
+            return result
+        } catch {
+            group.cancelAll()
+            throw error
+        }
+    }
+}

@@ -1,0 +1,154 @@
+internal import NIOCore
+internal import OpenSSL
+
+/// Told to the handlers after it once the peer is known.
+struct TLSEstablished: Sendable {
+    var peer: CertificateSubject?
+}
+
+/// Puts the TLS engine into a channel: ciphertext on the network's side, plaintext on the other.
+final class TLSHandler: ChannelDuplexHandler {
+    typealias InboundIn = ByteBuffer
+    typealias InboundOut = ByteBuffer
+    typealias OutboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    /// The most that a TLS record carries. Going by records keeps the engine's buffers at that size.
+    private static let record = 16 << 10
+
+    private var engine: TLSEngine
+    private var isAnnounced = false
+    private var isFinished = false
+    /// Plaintext that waits for the handshake, or for the peer.
+    private var waiting = CircularBuffer<(buffer: ByteBuffer, promise: EventLoopPromise<Void>?)>()
+
+    init(_ engine: consuming TLSEngine) { self.engine = engine }
+
+    func channelActive(context: ChannelHandlerContext) {
+        advance(context)
+        context.fireChannelActive()
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        var buffer = unwrapInboundIn(data)
+        while buffer.readableBytes > 0, !isFinished {
+            guard let slice = buffer.readSlice(length: min(buffer.readableBytes, Self.record)) else { return }
+            slice.withUnsafeReadableBytes { engine.receive($0) }
+            advance(context)
+        }
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        isFinished = true
+        for (_, promise) in waiting { promise?.fail(ChannelError.ioOnClosedChannel) }
+        waiting.removeAll()
+        context.fireChannelInactive()
+    }
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        waiting.append((unwrapOutboundIn(data), promise))
+        guard !isFinished else {
+            waiting.removeLast().promise?.fail(ChannelError.ioOnClosedChannel)
+            return
+        }
+        do throws(TLSError) {
+            try encrypt(context)
+        } catch {
+            fail(context, error)
+        }
+    }
+
+    func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
+        if mode != .input, !isFinished {
+            isFinished = true
+            engine.close()
+            sendOutput(context, promise: nil)
+            context.flush()
+        }
+        context.close(mode: mode, promise: promise)
+    }
+
+    /// Goes as far as the bytes that came allow.
+    private func advance(_ context: ChannelHandlerContext) {
+        do throws(TLSError) {
+            let state = try engine.handshake()
+            sendOutput(context, promise: nil)
+            if state == .done {
+                if !isAnnounced {
+                    isAnnounced = true
+                    context.fireUserInboundEventTriggered(TLSEstablished(peer: engine.peerSubject))
+                }
+                try encrypt(context)
+                try decrypt(context)
+            }
+            context.flush()
+        } catch {
+            fail(context, error)
+        }
+    }
+
+    private func decrypt(_ context: ChannelHandlerContext) throws(TLSError) {
+        while !isFinished {
+            var plaintext = context.channel.allocator.buffer(capacity: Self.record)
+            var outcome: Result<TLSEngine.Read, TLSError> = .success(.wantsInput)
+            plaintext.writeWithUnsafeMutableBytes(minimumWritableBytes: Self.record) { space in
+                outcome = Result { () throws(TLSError) in try engine.read(into: space) }
+                if case .success(.bytes(let count)) = outcome { return count }
+                return 0
+            }
+            switch try outcome.get() {
+            case .bytes: context.fireChannelRead(wrapInboundOut(plaintext))
+            case .wantsInput, .wantsOutput:
+                sendOutput(context, promise: nil)
+                return
+            case .closed, .truncated:
+                context.close(promise: nil)
+                return
+            }
+        }
+    }
+
+    /// Encrypts what waits, as far as the engine takes it. A promise goes with the last bytes of its plaintext.
+    private func encrypt(_ context: ChannelHandlerContext) throws(TLSError) {
+        while var (buffer, promise) = waiting.popFirst() {
+            repeat {
+                var outcome: Result<TLSEngine.Write, TLSError> = .success(.wantsInput)
+                let size = min(buffer.readableBytes, Self.record)
+                buffer.withUnsafeReadableBytes { bytes in
+                    let slice = UnsafeRawBufferPointer(rebasing: bytes.prefix(size))
+                    outcome = Result { () throws(TLSError) in try engine.write(slice) }
+                }
+                guard case .bytes(let count) = try outcome.get() else {
+                    waiting.prepend((buffer, promise))
+                    sendOutput(context, promise: nil)
+                    return
+                }
+                buffer.moveReaderIndex(forwardBy: count)
+                let isLast = buffer.readableBytes == 0
+                sendOutput(context, promise: isLast ? promise : nil)
+                if isLast { promise = nil }
+            } while buffer.readableBytes > 0
+        }
+    }
+
+    private func sendOutput(_ context: ChannelHandlerContext, promise: EventLoopPromise<Void>?) {
+        let count = engine.pendingOutput
+        guard count > 0 else {
+            promise?.succeed()
+            return
+        }
+        var ciphertext = context.channel.allocator.buffer(capacity: count)
+        ciphertext.writeWithUnsafeMutableBytes(minimumWritableBytes: count) { engine.takeOutput(into: $0) }
+        context.write(wrapOutboundOut(ciphertext), promise: promise)
+    }
+
+    /// Sends the alert that the engine left, tells the handlers, and closes.
+    private func fail(_ context: ChannelHandlerContext, _ error: TLSError) {
+        if isFinished { return }
+        sendOutput(context, promise: nil)
+        context.flush()
+        isFinished = true
+        context.fireErrorCaught(error)
+        context.close(promise: nil)
+    }
+}
