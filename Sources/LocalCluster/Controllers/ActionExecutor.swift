@@ -1,0 +1,108 @@
+import Concurrency
+import ControllerRuntime
+import JSON
+import KubernetesClient
+import KubernetesModel
+
+/// A child that could not be created, which its owner is told about.
+struct CreateFailure: Error, CustomStringConvertible {
+    var owner: JSONValue
+    var cause: KubernetesError
+
+    /// What the server said, as users know it from events and conditions.
+    var message: String { cause.status?.message ?? cause.description }
+    var description: String { cause.description }
+}
+
+/// Carries out plans through the API, in order, up to the first failure.
+struct ActionExecutor: Sendable {
+    let client: KubernetesClient
+    let cache: ClusterCache
+    let expectations: Expectations
+    let recorder: EventRecorder
+    let fieldManager: String
+
+    func execute(_ plan: ControllerPlan, for owner: ObjectKey) async throws {
+        var versions: [ObjectKey: String] = [:]
+        for action in plan.actions { try await execute(action, for: owner, &versions) }
+    }
+
+    /// - Parameter versions: what earlier actions of the plan made of the objects' resource versions.
+    private func execute(
+        _ action: ControllerAction, for owner: ObjectKey, _ versions: inout [ObjectKey: String]
+    ) async throws {
+        switch action {
+        case .event(let event): recorder.record(event.note)
+        case .create(let type, let object, let parent): try await create(type, object, parent, owner)
+        case .delete(let type, let key, let uid, let how): try await delete(type, key, uid, how, owner)
+        case .patch(let type, let key, let patch):
+            let answer = try await client.mergePatch(type, key, patch, fieldManager: fieldManager)
+            versions[key] = answer.resourceVersion
+            note(type, answer, owner)
+        case .replaceStatus(let type, var object):
+            if let version = versions[object.key] { object["metadata", "resourceVersion"] = .string(version) }
+            note(type, try await client.replace(type, object, subresource: "status", fieldManager: fieldManager), owner)
+        case .replace(let type, let object):
+            note(type, try await client.replace(type, object, fieldManager: fieldManager), owner)
+        }
+    }
+
+    private func create(
+        _ type: ResourceType, _ object: JSONValue, _ parent: JSONValue, _ owner: ObjectKey
+    ) async throws {
+        do throws(KubernetesError) {
+            let answer = try await client.create(type, object, fieldManager: fieldManager)
+            note(type, answer, owner)
+            guard type == .pods else { return }
+            recorder.record(
+                ClusterEvent(parent, reason: "SuccessfulCreate", message: "Created pod: \(answer.name)").note)
+        } catch {
+            // Of a fixed name: made by an earlier look whose result the cache does not show yet.
+            if error.isAlreadyExists { return }
+            let failure = CreateFailure(owner: parent, cause: error)
+            // Where the outcome is unknown, or the namespace goes away, there is nothing to tell.
+            if type == .pods && error.status != nil && !isGoingAway(error) {
+                recorder.record(
+                    ClusterEvent(
+                        parent, warning: true, reason: "FailedCreate", message: "Error creating: \(failure.message)"
+                    ).note)
+            }
+            throw failure
+        }
+    }
+
+    private func isGoingAway(_ error: KubernetesError) -> Bool {
+        error.isNotFound || error.status?.causes.contains { $0.reason == "NamespaceTerminating" } == true
+    }
+
+    private func delete(
+        _ type: ResourceType, _ key: ObjectKey, _ uid: String, _ how: ControllerAction.Deletion, _ owner: ObjectKey
+    ) async throws {
+        do throws(KubernetesError) {
+            let options = DeleteOptions(
+                uid: uid, propagation: .background, gracePeriodSeconds: how == .immediate ? 0 : nil)
+            note(type, try await client.delete(type, key, options), owner)
+        } catch {
+            // Gone, or another one of its name is there.
+            if error.isNotFound || error.isConflict { return }
+            throw error
+        }
+    }
+
+    private func note(_ type: ResourceType, _ answer: JSONValue, _ owner: ObjectKey) {
+        guard answer["kind"]?.string == type.kind else { return }
+        cache.noteWritten(type, answer)
+        expectations.expect(owner, type, answer.key)
+    }
+}
+
+extension ClusterEvent {
+    var note: EventNote {
+        EventNote(
+            regarding: ObjectReference(
+                apiVersion: regarding["apiVersion"]?.string ?? "", kind: regarding["kind"]?.string ?? "",
+                namespace: regarding.namespace, name: regarding.name, uid: regarding.uid,
+                resourceVersion: regarding.resourceVersion),
+            type: isWarning ? .warning : .normal, reason: reason, note: message)
+    }
+}
