@@ -1,0 +1,105 @@
+import JSON
+import KubernetesModel
+
+extension APIServer {
+    /// Answers the kinds that are posted and never stored; nil for all others.
+    func review(_ request: ResourceRequest, _ context: RequestContext) throws(APIFailure) -> APIResponse? {
+        switch (request.type.group, request.type.kind) {
+        case ("authorization.k8s.io", "SelfSubjectRulesReview"):
+            var json = try body(request, context)
+            let namespace = json["spec", "namespace"]?.string
+            json["status"] = [
+                "incomplete": false, "nonResourceRules": [], "resourceRules": rulesDocument(context.user, namespace),
+            ]
+            return Self.json(json, status: 201)
+        case ("authorization.k8s.io", let kind):
+            var json = try body(request, context)
+            let spec = json["spec"] ?? [:]
+            let user =
+                kind == "SelfSubjectAccessReview"
+                ? context.user
+                : UserInfo(
+                    name: spec["user"]?.string ?? "", groups: (spec["groups"]?.array ?? []).compactMap(\.string))
+            json["status"] = ["allowed": .bool(isAllowed(spec, user))]
+            return Self.json(json, status: 201)
+        case ("authentication.k8s.io", "SelfSubjectReview"):
+            var json = try body(request, context)
+            json["status"] = [
+                "userInfo": ["username": .string(context.user.name), "groups": JSONValue(context.user.groups)]
+            ]
+            return Self.json(json, status: 201)
+        default: return nil
+        }
+    }
+
+    private func isAllowed(_ spec: JSONValue, _ user: UserInfo) -> Bool {
+        guard let attributes = spec["resourceAttributes"] else { return isSuper(user) }
+        func text(_ field: String) -> String? {
+            guard let text = attributes[field]?.string, !text.isEmpty else { return nil }
+            return text
+        }
+        return isAllowed(
+            AuthorizationRequest(
+                user: user, verb: text("verb") ?? "", group: text("group") ?? "", resource: text("resource") ?? "",
+                subresource: text("subresource"), namespace: text("namespace"), name: text("name")))
+    }
+
+    private func isSuper(_ user: UserInfo) -> Bool {
+        if case .allowAll = options.authorization { return true }
+        return user.groups.contains("system:masters")
+    }
+
+    private func rulesDocument(_ user: UserInfo, _ namespace: String?) -> JSONValue {
+        if isSuper(user) {
+            return [["verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]]]
+        }
+        return .array(
+            rules(for: user, in: namespace).map { rule in
+                var json: JSONValue = [
+                    "verbs": JSONValue(rule.verbs), "apiGroups": JSONValue(rule.groups),
+                    "resources": JSONValue(rule.resources),
+                ]
+                if !rule.names.isEmpty { json["resourceNames"] = JSONValue(rule.names) }
+                return json
+            })
+    }
+
+    /// Issues a token for a service account (`TokenRequest`). The owner learns of it through ``user(ofToken:now:)``.
+    mutating func issueToken(_ request: ResourceRequest, _ context: RequestContext) throws(APIFailure) -> APIResponse {
+        let account = try existing(request)
+        var json = try document(context)
+        let seconds = min(max(json["spec", "expirationSeconds"]?.int ?? 3600, 600), 86_400)
+        let token = "assay." + generator.uid() + "." + generator.uid()
+        let expiry = context.now.truncatedToSeconds + .seconds(seconds)
+        tokens[token] = IssuedToken(
+            namespace: account.namespace ?? "", account: account.name, uid: account.uid, expiry: expiry)
+        json["spec", "expirationSeconds"] = JSONValue(seconds)
+        json["status"] = ["token": .string(token), "expirationTimestamp": .string(expiry.description)]
+        return Self.json(json, status: 201)
+    }
+
+    /// Whom a token that this server has issued stands for; nil when it is unknown, has expired, or its account is gone.
+    public func user(ofToken token: String, now: Timestamp) -> UserInfo? {
+        guard let issued = tokens[token], now < issued.expiry,
+            entry(.serviceAccounts, namespace: issued.namespace, name: issued.account)?.uid == issued.uid
+        else { return nil }
+        return .serviceAccount(namespace: issued.namespace, name: issued.account)
+    }
+}
+
+/// What a service account's token stands for.
+struct IssuedToken: Sendable, Hashable {
+    var namespace: String
+    var account: String
+    var uid: String
+    var expiry: Timestamp
+}
+
+extension UserInfo {
+    /// A pod's identity.
+    public static func serviceAccount(namespace: String, name: String) -> UserInfo {
+        UserInfo(
+            name: "system:serviceaccount:\(namespace):\(name)",
+            groups: ["system:serviceaccounts", "system:serviceaccounts:\(namespace)", "system:authenticated"])
+    }
+}

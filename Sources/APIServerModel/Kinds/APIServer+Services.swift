@@ -1,0 +1,44 @@
+import JSON
+import KubernetesModel
+
+extension APIServer {
+    /// Gives a Service an address from the range of services, or checks the one that it asks for.
+    mutating func allocateAddress(_ json: inout JSONValue, _ resource: ServedResource) throws(APIFailure) {
+        json["status"] = ["loadBalancer": [:]]
+        guard json["spec", "type"]?.string != "ExternalName" else { return }
+        let used = Set(entries(.services).compactMap { $0.json["spec", "clusterIP"]?.string })
+        let given = json["spec", "clusterIP"]?.string ?? ""
+        if given.isEmpty {
+            json["spec", "clusterIP"] = .string(try freeAddress(used))
+        } else if given != "None", used.contains(given) {
+            throw .invalid(
+                resource.type, json["metadata", "name"]?.string ?? "",
+                [
+                    .invalid(
+                        "spec.clusterIPs", .array([.string(given)]),
+                        "failed to allocate IP \(given): provided IP is already allocated")
+                ])
+        }
+        json["spec", "clusterIPs"] = .array([json["spec", "clusterIP"] ?? ""])
+        json["spec", "ipFamilies"] = ["IPv4"]
+        json["spec", "ipFamilyPolicy"] = "SingleStack"
+    }
+
+    private func freeAddress(_ used: Set<String>) throws(APIFailure) -> String {
+        let bytes = options.serviceAddresses.prefix { $0 != "/" }.split(separator: ".")
+        let network = bytes.prefix(2).joined(separator: ".")
+        // The first ten are left for the server's own services.
+        for number in 10..<65_535 where number % 256 != 0 && number % 256 != 255 {
+            let address = "\(network).\(number / 256).\(number % 256)"
+            if !used.contains(address) { return address }
+        }
+        throw APIFailure(500, "InternalError", "Internal error occurred: range \(options.serviceAddresses) is full")
+    }
+
+    /// An update that does not say the address keeps it.
+    func keepAddress(_ json: inout JSONValue, _ old: JSONValue) {
+        for field in ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"] where json["spec", field] == nil {
+            json["spec", field] = old["spec", field]
+        }
+    }
+}
