@@ -112,7 +112,7 @@ let package = Package(
         tests("YAML", ["JSON"]),
         tests("OpenSSL"),
         tests("KubernetesModel", ["JSON"]),
-        tests("CurlTransport", ["Concurrency", "HTTPServer", "HTTPTransport", "OpenSSL"]),
+        tests("CurlTransport", ["Concurrency", "HTTPServer", "HTTPTransport", "OpenSSL", log]),
         tests("KubernetesClient", ["Concurrency", "HTTPTransport", "JSON", "KubernetesModel"]),
         tests(
             "ControllerRuntime",

@@ -17,6 +17,10 @@ struct TransferSettings: Sendable {
                 throw HTTPTransportError(.invalidRequest, detail: "the TLS server name is no host name")
             }
         }
+        // Taken for no authority, it would let those of the system count.
+        guard configuration.certificateAuthorityPEM?.isEmpty != true else {
+            throw HTTPTransportError(.invalidRequest, detail: "the certificate authority is empty")
+        }
         guard (configuration.clientCertificatePEM == nil) == (configuration.clientKeyPEM == nil) else {
             throw HTTPTransportError(.invalidRequest, detail: "a client certificate and its key go together")
         }
