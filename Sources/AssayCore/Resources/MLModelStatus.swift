@@ -5,7 +5,6 @@ public struct MLModelStatus: Sendable, Hashable {
     public enum Phase: String, Sendable, Hashable, CaseIterable {
         case pending = "Pending"
         case training = "Training"
-        case judging = "Judging"
         case rollingOut = "RollingOut"
         case serving = "Serving"
         /// It ought to serve, and its pods do not answer.

@@ -12,6 +12,7 @@ extension MLModel {
             problems += spec.training.spec.problems(at: "spec.training.template.spec")
             problems += spec.validation.problems
             problems += spec.serving.problems
+            problems += spec.pinningProblems
             if let limit = spec.revisionHistoryLimit, !(1...Bounds.history).contains(limit) {
                 problems.append(.init("spec.revisionHistoryLimit", "must be between 1 and \(Bounds.history)"))
             }

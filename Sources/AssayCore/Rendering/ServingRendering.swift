@@ -1,0 +1,103 @@
+import JSON
+import KubernetesModel
+
+/// The children that serve a revision.
+enum ServingRendering {
+    /// The version that new revisions get. A change of what is rendered is a new version beside the old one, so that an
+    /// upgrade of the operator restarts no pod.
+    static let version = 1
+
+    static func selector(model: String, revision: String) -> [String: String] {
+        [Label.model: model, Label.revision: revision]
+    }
+
+    /// The Deployment of a revision, without replicas: those are the scaler's.
+    static func deployment(of model: MLModel, _ revision: Revision, run: String, serving: MLModelSpec.Serving)
+        -> JSONValue
+    {
+        let name = model.metadata.name
+        var labels = selector(model: name, revision: revision.name)
+        labels[Label.managedBy] = Label.manager
+        var result: JSONValue = [
+            "apiVersion": .string(ResourceType.deployments.apiVersion),
+            "kind": .string(ResourceType.deployments.kind),
+            "metadata": [
+                "name": .string(revision.deployment), "labels": JSONValue(labels),
+                "ownerReferences": [OwnerReference(controller: model.metadata, of: MLModel.resourceType).json],
+            ],
+            "spec": [
+                "progressDeadlineSeconds": JSONValue(serving.progressDeadline),
+                "selector": ["matchLabels": JSONValue(selector(model: name, revision: revision.name))],
+                "template": pod(labels: labels, images: revision.images, run: run, serving: serving),
+            ],
+        ]
+        result["metadata", "namespace"] = JSONValue(model.metadata.namespace)
+        return result
+    }
+
+    static func pod(
+        labels: [String: String], images: [ContainerImage], run: String, serving: MLModelSpec.Serving
+    ) -> JSONValue {
+        let main = serving.template.mainContainer
+        let hasProbe = serving.template.containers.contains { $0["readinessProbe"] != nil }
+        let answering =
+            serving.template.containers.first { container in
+                (container["ports"]?.array ?? []).contains { $0["containerPort"]?.int == serving.port }
+            }?["name"]?.string ?? main
+        var pod = PodRendering(serving.template)
+        pod.addLabels(labels)
+        pod.nameDefaultContainer(main)
+        pod.setDefault("automountServiceAccountToken", false)
+        pod.forEachContainer { container in
+            let name = container["name"]?.string
+            PodRendering.prepend([(name: ContainerContract.run, value: run)], to: &container)
+            PodRendering.fallBackToLogs(&container)
+            if let image = images.first(where: { $0.container == name }) {
+                container["image"] = .string(image.pinned)
+            }
+        }
+        if !hasProbe, let answering { probe(&pod, container: answering, port: serving.port) }
+        return pod.template
+    }
+
+    /// Without a probe a pod is ready as soon as its process is there, and "available" would mean nothing.
+    private static func probe(_ pod: inout PodRendering, container name: String, port: Int) {
+        guard let containers = pod.template["spec", "containers"]?.array else { return }
+        pod.template["spec", "containers"] = .array(
+            containers.map {
+                guard $0["name"]?.string == name else { return $0 }
+                var container = $0
+                container["readinessProbe"] = ["tcpSocket": ["port": JSONValue(port)], "periodSeconds": 2]
+                return container
+            })
+    }
+
+    /// The Service of the model's name, which leads to one revision.
+    static func service(of model: MLModel, _ revision: Revision) -> JSONValue {
+        let name = model.metadata.name
+        var result: JSONValue = [
+            "apiVersion": .string(ResourceType.services.apiVersion), "kind": .string(ResourceType.services.kind),
+            "metadata": [
+                "name": .string(name),
+                "labels": JSONValue([Label.managedBy: Label.manager, Label.model: name]),
+                "ownerReferences": [OwnerReference(controller: model.metadata, of: MLModel.resourceType).json],
+            ],
+            "spec": [
+                "selector": JSONValue(selector(model: name, revision: revision.name)),
+                "ports": [
+                    [
+                        "name": "http", "port": 80, "protocol": "TCP",
+                        "targetPort": JSONValue(revision.port),
+                    ]
+                ],
+            ],
+        ]
+        result["metadata", "namespace"] = JSONValue(model.metadata.namespace)
+        return result
+    }
+}
+
+extension ContainerImage {
+    /// The image as a pod shall run it.
+    var pinned: String { digest.map { ImageReference(image).pinned(to: $0) } ?? image }
+}

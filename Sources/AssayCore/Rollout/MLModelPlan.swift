@@ -1,0 +1,38 @@
+import JSON
+import KubernetesModel
+
+/// The plan of an MLModel: train, judge, roll out. What serves goes on serving until its successor has passed
+/// everything.
+public enum MLModelPlan {
+    /// How long the pods of the revision before go on after the Service has moved, for requests under way and for nodes
+    /// that learn of the move late.
+    static let settling: Duration = .seconds(5)
+    /// How much later than the Deployment's own controller we give up on it.
+    static let deadlineGrace: Duration = .seconds(30)
+
+    public static func plan(_ observed: MLModelObservation, now: Timestamp) -> Plan {
+        guard !observed.model.metadata.isBeingDeleted else { return Plan() }
+        guard let status = observed.model.status.value else { return Plan.unreadableStatus }
+        var planner = MLModelPlanner(observed, status: status, now: now)
+        return planner.plan()
+    }
+
+    /// The status and events after an action of the plan failed; it has no actions.
+    public static func statusAfter(_ failure: ActionFailure, _ observed: MLModelObservation, now: Timestamp) -> Plan {
+        guard failure.isRejection || failure.isForbidden, let status = observed.model.status.value else {
+            return Plan()
+        }
+        var planner = MLModelPlanner(observed, status: status, now: now)
+        return planner.planAfter(failure)
+    }
+
+    /// The names of TrainingJobs that the plan asks about, beside those that the model controls.
+    public static func trainingJobNames(of model: MLModel) -> [String] {
+        (model.status.value?.runs ?? []).filter { $0.phase == .training }.map(\.trainingJob)
+    }
+
+    /// The names of Deployments that the plan asks about, beside those that the model controls.
+    public static func deploymentNames(of model: MLModel) -> [String] {
+        (model.status.value?.revisions ?? []).filter { $0.state != .superseded }.map(\.deployment)
+    }
+}

@@ -1,0 +1,193 @@
+import JSON
+import KubernetesModel
+
+/// From a run that has passed to the revision that serves.
+extension MLModelPlanner {
+    mutating func rollOut(_ run: Run, _ spec: MLModelSpec) {
+        let pinning = ImagePinning(
+            serving: spec.serving, training: spec.training.spec.template, trained: run.images)
+        if pinning.problems.isEmpty {
+            conditions.set("ImagePinned", .true, reason: "Pinned", message: "every image is pinned to a digest")
+        } else {
+            conditions.set("ImagePinned", .false, reason: "NotPinned", message: pinning.problems.text)
+            guard spec.serving.allowUnpinned == true else {
+                status.candidate = nil
+                stall(.failed, reason: "ImageNotPinned", message: pinning.problems.text)
+                return
+            }
+        }
+        let revision = revision(of: run, images: pinning.images, spec)
+        if status.revision == revision.name {
+            status.candidate = nil
+            tellServing()
+        } else {
+            tryCandidate(revision, run, spec)
+        }
+    }
+
+    /// Equal products have equal names.
+    private func revision(of run: Run, images: [ContainerImage], _ spec: MLModelSpec) -> Revision {
+        let rendering = ServingRendering.version
+        let name = ChildName.make(
+            prefix: model.metadata.name,
+            identity: [
+                String(rendering), String(run.number), spec.serving.revisionHash,
+                JSONValue(images.map(\.json)).serialized(),
+            ], hashLength: 10)
+        return Revision(
+            name: name, run: run.number, servingHash: spec.serving.revisionHash, rendering: rendering,
+            deployment: name, port: spec.serving.port, images: images)
+    }
+
+    private mutating func tryCandidate(_ revision: Revision, _ run: Run, _ spec: MLModelSpec) {
+        let index = enter(revision)
+        if status.revisions[index].state == .failed {
+            status.candidate = nil
+            let failed = status.revisions[index]
+            tellRolloutFailed(reason: failed.reason ?? "RolloutFailed", message: failed.message ?? "")
+            return
+        }
+        status.candidate = revision.name
+        guard let child = deployment(revision.deployment) else {
+            create(status.revisions[index], run, spec)
+            return
+        }
+        guard isOurs(child.metadata, kind: "Deployment") else { return }
+        let replicas = max(1, spec.serving.wantedReplicas)
+        if child.isFullyAvailable, child.replicas == replicas {
+            promote(index)
+        } else if let failure = failure(of: child, status.revisions[index], spec) {
+            giveUp(index, child, reason: failure.reason, message: failure.message)
+        } else {
+            keepUp(child, status.revisions[index], run, spec, replicas: replicas)
+            let trouble = trouble(status.revisions[index], spec)
+            tellRollingOut(
+                reason: trouble?.reason ?? "Progressing",
+                message: trouble?.message
+                    ?? "\(child.availableReplicas) of \(child.replicas) replicas of \(revision.name) are available")
+        }
+    }
+
+    /// The revision's place in the history.
+    private mutating func enter(_ revision: Revision) -> Int {
+        if let index = status.revisions.lastIndex(where: { $0.name == revision.name }) {
+            if status.revisions[index].state == .superseded || isAskedToRetry(index) {
+                status.revisions[index].state = .rollingOut
+                status.revisions[index].startTime = now.truncatedToSeconds
+                status.revisions[index].reason = nil
+                status.revisions[index].message = nil
+            }
+            return index
+        }
+        var new = revision
+        new.startTime = now.truncatedToSeconds
+        status.revisions.append(new)
+        return status.revisions.count - 1
+    }
+
+    /// A rollout that failed is not tried again by itself; a change of the spec or a request to reconcile asks for it.
+    private func isAskedToRetry(_ index: Int) -> Bool {
+        status.revisions[index].state == .failed && status.lastHandledReconcileAt != nil
+            && status.lastHandledReconcileAt != old.lastHandledReconcileAt
+    }
+
+    private mutating func create(_ revision: Revision, _ run: Run, _ spec: MLModelSpec) {
+        var deployment = ServingRendering.deployment(
+            of: model, revision, run: run.run ?? run.trainingJob, serving: spec.serving)
+        let refusals = PodCheck.problems(
+            in: deployment["spec", "template"] ?? .null, at: "spec.serving.template", policy: observed.policy)
+        guard refusals.isEmpty else {
+            refusePods(refusals)
+            return
+        }
+        // At least one, even if none is wanted: nothing is proven by no pod.
+        deployment["spec", "replicas"] = JSONValue(max(1, spec.serving.wantedReplicas))
+        result.actions.append(.create(.deployments, deployment, manager: FieldManager.scaler))
+        tellRollingOut(reason: "DeploymentCreated", message: "the Deployment \(revision.deployment) is made")
+        result.requeueAfter = .seconds(Int64(spec.serving.progressDeadline)) + MLModelPlan.deadlineGrace
+    }
+
+    private mutating func failure(
+        of child: DeploymentObservation, _ revision: Revision, _ spec: MLModelSpec
+    ) -> (reason: String, message: String)? {
+        let trouble = trouble(revision, spec)
+        if let condition = child.progressFailure {
+            return (condition.reason, trouble?.message ?? condition.message)
+        }
+        let deadline = Duration.seconds(Int64(spec.serving.progressDeadline)) + MLModelPlan.deadlineGrace
+        guard let start = revision.startTime, !child.isFullyAvailable else { return nil }
+        guard now - start < deadline else {
+            return (
+                "ProgressDeadlineExceeded",
+                trouble?.message ?? "not available within \(spec.serving.progressDeadline) s"
+            )
+        }
+        result.requeueAfter = deadline - (now - start)
+        return nil
+    }
+
+    func trouble(_ revision: Revision, _ spec: MLModelSpec) -> PodTrouble? {
+        let pods = observed.pods.filter { $0.metadata.labels[Label.revision] == revision.name }
+        return PodTrouble.pending(pods, template: spec.serving.template, path: "spec.serving.template")
+    }
+
+    /// The candidate goes; what serves was never touched.
+    private mutating func giveUp(_ index: Int, _ child: DeploymentObservation, reason: String, message: String) {
+        guard observed.isLive else {
+            result.needsLiveObservation = true
+            return
+        }
+        status.revisions[index].state = .failed
+        status.revisions[index].reason = reason
+        status.revisions[index].message = Text.limited(message, to: 512)
+        status.candidate = nil
+        delete(.deployments, child.metadata)
+        tellRolloutFailed(reason: reason, message: message)
+    }
+
+    /// The Service moves first (`maintainServing`), the serving revision after it, and the pods of the one before go
+    /// last (`tidy`).
+    private mutating func promote(_ index: Int) {
+        guard observed.isLive else {
+            result.needsLiveObservation = true
+            return
+        }
+        for other in status.revisions.indices where status.revisions[other].state == .serving {
+            status.revisions[other].state = .superseded
+        }
+        status.revisions[index].state = .serving
+        status.revisions[index].servingTime = now.truncatedToSeconds
+        status.revision = status.revisions[index].name
+        status.candidate = nil
+        result.events.append(
+            PlannedEvent(
+                reason: "Promoted", action: "RollOut",
+                note: "the revision \(status.revisions[index].name) serves\(status.verdict.map { ": \($0)" } ?? "")"))
+        tellServing()
+    }
+
+    /// Mends what somebody else has changed, and follows the wanted replicas.
+    mutating func keepUp(
+        _ child: DeploymentObservation, _ revision: Revision, _ run: Run?, _ spec: MLModelSpec, replicas: Int
+    ) {
+        guard !child.metadata.isBeingDeleted else { return }
+        // With another spec.serving the old revision can no longer be rendered; it stays as it is until it is replaced.
+        if let run, revision.servingHash == spec.serving.revisionHash, revision.rendering == ServingRendering.version {
+            var wanted = ServingRendering.deployment(
+                of: model, revision, run: run.run ?? run.trainingJob, serving: spec.serving)
+            let labels = wanted["metadata", "labels"]?.object ?? [:]
+            let hasLabels = labels.allSatisfy { child.metadata.labels[$0.key] == $0.value.string }
+            if !hasLabels || !Coverage.covers(child.spec, wanted["spec"] ?? [:]) {
+                wanted["metadata", "uid"] = .string(child.metadata.uid)
+                result.actions.append(
+                    .apply(.deployments, child.metadata.key, wanted, manager: FieldManager.spec))
+            }
+        }
+        if child.replicas != replicas {
+            result.actions.append(
+                .mergePatch(
+                    .deployments, child.metadata.key, ["spec": ["replicas": JSONValue(replicas)]],
+                    subresource: "scale", manager: FieldManager.scaler))
+        }
+    }
+}

@@ -1,0 +1,175 @@
+import JSON
+import KubernetesModel
+
+/// Runs: one for each training that the spec has asked for.
+extension MLModelPlanner {
+    /// The run stands in status before anything is made for it, so that its number and trigger are recorded once.
+    mutating func beginRun(_ spec: MLModelSpec) {
+        guard mayRun(spec) else { return }
+        let number = (status.runs.map(\.number).max() ?? 0) + 1
+        let name = ChildName.run(
+            namespace: model.metadata.namespace ?? "", name: model.metadata.name, uid: model.metadata.uid,
+            number: number, trainingHash: spec.training.hash)
+        var run = Run(
+            number: number, trigger: number == 1 ? .created : .trainingChanged, trainingHash: spec.training.hash,
+            trainingJob: name)
+        run.startTime = now.truncatedToSeconds
+        status.runs.append(run)
+        status.candidate = name
+        tellTraining(reason: "RunStarted", message: "run \(number) begins")
+    }
+
+    /// Checks both pods before any time is spent on training.
+    private mutating func mayRun(_ spec: MLModelSpec) -> Bool {
+        let refusals =
+            PodCheck.problems(
+                in: spec.training.spec.template.json, at: "spec.training.template.spec.template",
+                policy: observed.policy)
+            + PodCheck.problems(
+                in: spec.serving.template.json, at: "spec.serving.template", policy: observed.policy)
+        guard !refusals.isEmpty else { return true }
+        refusePods(refusals)
+        return false
+    }
+
+    mutating func refusePods(_ refusals: [FieldProblem]) {
+        stall(.invalid, reason: "PodRefused", message: refusals.text)
+        // Labels of the namespace and annotations of service accounts are not watched.
+        result.requeueAfter = .seconds(60)
+    }
+
+    /// A training that the spec no longer asks for ends, before it has a result.
+    mutating func supersedeRuns(except hash: String) {
+        for index in status.runs.indices where status.runs[index].phase == .training {
+            guard status.runs[index].trainingHash != hash else { continue }
+            status.runs[index].phase = .superseded
+            status.runs[index].message = "spec.training changed before it had a result"
+            status.runs[index].completionTime = now.truncatedToSeconds
+        }
+    }
+
+    mutating func followTraining(_ index: Int, _ spec: MLModelSpec) {
+        let run = status.runs[index]
+        status.candidate = run.trainingJob
+        guard let child = observed.trainingJobs.first(where: { $0.metadata.name == run.trainingJob }) else {
+            guard mayRun(spec) else { return }
+            result.actions.append(.create(.trainingJobs, trainingJob(run, spec), manager: FieldManager.spec))
+            tellTraining(reason: "Training", message: "the TrainingJob \(run.trainingJob) is made")
+            return
+        }
+        guard isOurs(child.metadata, kind: "TrainingJob") else { return }
+        hold(child, spec)
+        guard let training = child.status.value else {
+            tellTraining(reason: "Training", message: "the status of the TrainingJob \(run.trainingJob) is unreadable")
+            return
+        }
+        switch training.phase {
+        case .succeeded:
+            record(training, in: index)
+            judge(index, spec)
+        case .failed:
+            status.runs[index].reason = training.reason
+            let message = training.conditions["Failed"]?.message ?? training.conditions["Ready"]?.message ?? ""
+            status.runs[index].message = Self.inModel(message)
+            status.runs[index].phase = .failed
+            status.runs[index].completionTime = training.completionTime ?? now.truncatedToSeconds
+            tellTrainingFailed(index)
+        default: tellUnfinished(training, run)
+        }
+    }
+
+    private mutating func tellUnfinished(_ training: TrainingJobStatus, _ run: Run) {
+        if let stalled = training.conditions["Stalled"], stalled.status == .true {
+            conditions.set("Trained", .false, reason: stalled.reason, message: Self.inModel(stalled.message))
+            stall(.failed, reason: stalled.reason, message: Self.inModel(stalled.message))
+        } else if training.phase == .suspended {
+            tellSuspended("the TrainingJob \(run.trainingJob) is held by spec.training.template.spec.suspend")
+        } else {
+            let ready = training.conditions["Ready"]
+            tellTraining(
+                reason: ready?.reason ?? "Training",
+                message: ready.map { Self.inModel($0.message) } ?? "the TrainingJob \(run.trainingJob) is not begun")
+        }
+    }
+
+    /// A message of the TrainingJob names fields of its own spec, which users have written inside the model's.
+    static func inModel(_ message: String) -> String {
+        message.hasPrefix("spec.") ? "spec.training.template." + message : message
+    }
+
+    private func trainingJob(_ run: Run, _ spec: MLModelSpec) -> JSONValue {
+        var child = spec.training.spec
+        child.suspend = child.suspend == true || spec.suspend == true ? true : nil
+        let labels = [Label.managedBy: Label.manager, Label.model: model.metadata.name]
+        var result: JSONValue = [
+            "apiVersion": .string(TrainingJob.resourceType.apiVersion),
+            "kind": .string(TrainingJob.resourceType.kind),
+            "metadata": [
+                "name": .string(run.trainingJob), "labels": JSONValue(labels),
+                "ownerReferences": [OwnerReference(controller: model.metadata, of: MLModel.resourceType).json],
+            ],
+            "spec": child.json,
+        ]
+        result["metadata", "namespace"] = JSONValue(model.metadata.namespace)
+        return result
+    }
+
+    /// Carries over what may change in a TrainingJob that is there.
+    mutating func hold(_ child: TrainingJob, _ spec: MLModelSpec) {
+        guard let there = child.spec.value else { return }
+        let suspend = spec.suspend == true || spec.training.spec.suspend == true
+        let ttl = spec.training.spec.ttlSecondsAfterFinished
+        var change: JSONValue = [:]
+        if (there.suspend ?? false) != suspend { change["suspend"] = .bool(suspend) }
+        if there.ttlSecondsAfterFinished != ttl {
+            change["ttlSecondsAfterFinished"] = ttl.map { JSONValue($0) } ?? .null
+        }
+        guard change != [:] else { return }
+        result.actions.append(
+            .mergePatch(
+                .trainingJobs, child.metadata.key, ["metadata": ["uid": .string(child.metadata.uid)], "spec": change],
+                subresource: nil, manager: FieldManager.spec))
+    }
+
+    private mutating func record(_ training: TrainingJobStatus, in index: Int) {
+        status.runs[index].phase = .trained
+        status.runs[index].run = training.run
+        status.runs[index].metrics = training.metrics
+        status.runs[index].metricsMessage = training.metricsMessage
+        status.runs[index].images = training.images
+        status.runs[index].parameters = training.parameters
+        status.runs[index].seed = training.seed
+        status.runs[index].completionTime = training.completionTime ?? now.truncatedToSeconds
+    }
+
+    /// Judges a run, again where the rules have changed. Values and baseline are those of the first time.
+    mutating func judge(_ index: Int, _ spec: MLModelSpec) {
+        let run = status.runs[index]
+        conditions.set("Trained", .true, reason: "Succeeded", message: "run \(run.number) has trained")
+        if run.judgement == nil || run.validationHash != spec.validation.hash {
+            let other = run.baselineRun ?? servingRevision?.run ?? 0
+            status.runs[index].baselineRun = other
+            let outcome = Gate.judge(run.metrics, by: spec.validation, baseline: baseline(other))
+            status.runs[index].verdicts = outcome.verdicts
+            status.runs[index].judgement = outcome.passed ? .passed : .refused
+            status.runs[index].validationHash = spec.validation.hash
+        }
+        let judged = status.runs[index]
+        let outcome = Gate.Outcome(verdicts: judged.verdicts, passed: judged.judgement == .passed)
+        status.verdict = outcome.summary
+        if outcome.passed {
+            conditions.set("Validated", .true, reason: "Passed", message: outcome.summary)
+            rollOut(judged, spec)
+        } else {
+            tellRefused(judged, outcome)
+        }
+    }
+
+    private func baseline(_ number: Int) -> Gate.Baseline? {
+        guard number > 0 else { return nil }
+        // A run that has left the history still was the baseline: without its values nothing passes.
+        guard let run = run(number: number) else { return Gate.Baseline(revision: "run \(number)", metrics: []) }
+        let name = status.revisions.last { $0.run == number }?.name ?? run.trainingJob
+        return Gate.Baseline(revision: name, metrics: run.metrics)
+    }
+}

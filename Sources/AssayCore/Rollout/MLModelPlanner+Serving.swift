@@ -1,0 +1,148 @@
+import JSON
+import KubernetesModel
+
+/// Keeping up what serves, and clearing away what no longer does.
+extension MLModelPlanner {
+    /// Runs after the candidate was looked at, so that the Service leads where status says.
+    mutating func maintainServing(_ spec: MLModelSpec) {
+        guard let revision = servingRevision else { return }
+        let run = run(number: revision.run)
+        if let child = deployment(revision.deployment) {
+            if child.metadata.controller?.uid == model.metadata.uid {
+                keepUp(child, revision, run, spec, replicas: spec.serving.wantedReplicas)
+            }
+        } else if let run, revision.servingHash == spec.serving.revisionHash {
+            recreate(revision, run, spec)
+        }
+        lead(to: revision)
+    }
+
+    /// What the scale subresource and the printed table show.
+    mutating func tellReplicas() {
+        let name = model.metadata.name
+        guard let revision = servingRevision else {
+            status.replicas = 0
+            status.readyReplicas = 0
+            status.selector = "\(Label.model)=\(name)"
+            return
+        }
+        let child = deployment(revision.deployment).flatMap {
+            $0.metadata.controller?.uid == model.metadata.uid ? $0 : nil
+        }
+        status.replicas = child?.statusReplicas ?? 0
+        status.readyReplicas = child?.readyReplicas ?? 0
+        status.selector = ServingRendering.selector(model: name, revision: revision.name)
+            .sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: ",")
+        status.url = model.metadata.namespace.map { "http://\(name).\($0).svc" }
+    }
+
+    /// Somebody deleted the Deployment that serves.
+    private mutating func recreate(_ revision: Revision, _ run: Run, _ spec: MLModelSpec) {
+        var deployment = ServingRendering.deployment(
+            of: model, revision, run: run.run ?? run.trainingJob, serving: spec.serving)
+        let refusals = PodCheck.problems(
+            in: deployment["spec", "template"] ?? .null, at: "spec.serving.template", policy: observed.policy)
+        guard refusals.isEmpty, rejectionStands == false else { return }
+        deployment["spec", "replicas"] = JSONValue(spec.serving.wantedReplicas)
+        result.actions.append(.create(.deployments, deployment, manager: FieldManager.scaler))
+    }
+
+    private var rejectionStands: Bool { conditions.conditions["Stalled"]?.reason == "Rejected" }
+
+    private mutating func lead(to revision: Revision) {
+        var wanted = ServingRendering.service(of: model, revision)
+        guard let service = observed.service else {
+            result.actions.append(.create(.services, wanted, manager: FieldManager.spec))
+            return
+        }
+        guard service.metadata.controller?.uid == model.metadata.uid, !service.metadata.isBeingDeleted else { return }
+        let selector = wanted["spec", "selector"] ?? [:]
+        let foreign = (service.spec["selector"]?.object ?? [:]).keys.filter { selector[$0] == nil }
+        if !Coverage.covers(service.spec, wanted["spec"] ?? [:]) {
+            wanted["metadata", "uid"] = .string(service.metadata.uid)
+            result.actions.append(.apply(.services, service.metadata.key, wanted, manager: FieldManager.spec))
+        }
+        if !foreign.isEmpty {
+            // A label that somebody has added to the selector would leave the Service without pods.
+            let remove = JSONValue.object(JSONObject(foreign.map { ($0, .null) }))
+            result.actions.append(
+                .mergePatch(
+                    .services, service.metadata.key,
+                    ["metadata": ["uid": .string(service.metadata.uid)], "spec": ["selector": remove]],
+                    subresource: nil, manager: FieldManager.spec))
+        }
+    }
+
+    /// Whether the revision that serves answers.
+    var serving: (isReady: Bool, message: String) {
+        guard let revision = servingRevision else { return (false, "nothing serves yet") }
+        guard let child = deployment(revision.deployment), child.metadata.controller?.uid == model.metadata.uid else {
+            return (false, "the Deployment \(revision.deployment) is gone")
+        }
+        if child.replicas == 0 { return (true, "the revision \(revision.name) is scaled to 0") }
+        let isAvailable =
+            child.conditions["Available"].map { $0.status == .true } ?? (child.availableReplicas >= child.replicas)
+        if isAvailable && child.availableReplicas > 0 { return (true, "the revision \(revision.name) serves") }
+        let pods = observed.pods.filter { $0.metadata.labels[Label.revision] == revision.name }
+        let template = model.spec.value?.serving.template ?? PodTemplate(json: [:])
+        let trouble = PodTrouble.pending(pods, template: template, path: "spec.serving.template")
+        let count = "\(child.availableReplicas) of \(child.replicas) replicas of \(revision.name) are available"
+        return (false, trouble.map { "\(count): \($0.message)" } ?? count)
+    }
+
+    /// Deletes what neither serves nor is tried, and forgets what the history has no room for.
+    mutating func tidy(_ spec: MLModelSpec) {
+        supersedeCandidates()
+        tidyDeployments()
+        trimHistory(limit: min(max(1, spec.revisionHistoryLimit ?? MLModelSpec.defaultHistoryLimit), Bounds.history))
+        let kept = Set(status.runs.filter { $0.phase != .superseded }.map(\.trainingJob))
+        for child in observed.trainingJobs where !kept.contains(child.metadata.name) {
+            delete(.trainingJobs, child.metadata)
+        }
+    }
+
+    private mutating func supersedeCandidates() {
+        guard model.spec.value?.suspend != true else { return }
+        for index in status.revisions.indices where status.revisions[index].state == .rollingOut {
+            if status.revisions[index].name != status.candidate { status.revisions[index].state = .superseded }
+        }
+    }
+
+    private mutating func tidyDeployments() {
+        let tried = Set(status.revisions.filter { $0.state == .rollingOut }.map(\.deployment))
+        let serving = servingRevision
+        for child in observed.deployments {
+            let name = child.metadata.name
+            guard name != serving?.deployment, !tried.contains(name),
+                child.metadata.controller?.uid == model.metadata.uid, !child.metadata.isBeingDeleted
+            else { continue }
+            if let since = serving?.servingTime, now - since < MLModelPlan.settling {
+                let wait = MLModelPlan.settling - (now - since)
+                result.requeueAfter = min(result.requeueAfter ?? wait, wait)
+                continue
+            }
+            delete(.deployments, child.metadata)
+        }
+    }
+
+    private mutating func trimHistory(limit: Int) {
+        let current = model.spec.value.flatMap { runIndex(for: $0.training.hash) }.map { status.runs[$0].number }
+        let servingRun = servingRevision?.run
+        var excess = status.runs.count - limit
+        status.runs.removeAll { run in
+            guard excess > 0, run.number != current, run.number != servingRun, run.phase != .training else {
+                return false
+            }
+            excess -= 1
+            return true
+        }
+        var excessRevisions = status.revisions.count - limit
+        status.revisions.removeAll { revision in
+            guard excessRevisions > 0, revision.state == .superseded || revision.state == .failed,
+                revision.run != current
+            else { return false }
+            excessRevisions -= 1
+            return true
+        }
+    }
+}

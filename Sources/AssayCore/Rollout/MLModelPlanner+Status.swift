@@ -1,0 +1,144 @@
+import JSON
+import KubernetesModel
+
+/// What the status says of each situation: the table in `docs/api.md`.
+extension MLModelPlanner {
+    static let largestStatus = 96_000
+
+    private mutating func settle(
+        _ phase: MLModelStatus.Phase, reason: String, message: String, _ movement: ConditionWriter.Movement
+    ) {
+        status.phase = phase
+        status.reason = reason
+        let serving = serving
+        if serving.isReady {
+            conditions.settle(ready: true, reason: "Serving", message: serving.message, movement)
+        } else {
+            let text = status.revision == nil ? message : serving.message
+            conditions.settle(
+                ready: false, reason: status.revision == nil ? reason : "Unavailable", message: text, movement)
+        }
+    }
+
+    mutating func progress(_ phase: MLModelStatus.Phase, reason: String, message: String) {
+        settle(phase, reason: reason, message: message, .reconciling(reason: reason, message: message))
+    }
+
+    mutating func stall(_ phase: MLModelStatus.Phase, reason: String, message: String) {
+        settle(phase, reason: reason, message: message, .stalled(reason: reason, message: message))
+    }
+
+    mutating func tellTraining(reason: String, message: String) {
+        conditions.set("Trained", .unknown, reason: "Training", message: message)
+        conditions.set("Validated", .unknown, reason: "Training", message: "the run has no metrics yet")
+        conditions.set("RolledOut", .false, reason: "Training", message: "the run has not passed yet")
+        progress(.training, reason: reason, message: message)
+    }
+
+    mutating func tellTrainingFailed(_ index: Int) {
+        let run = status.runs[index]
+        status.candidate = nil
+        let reason = run.reason ?? "TrainingFailed"
+        let message = "run \(run.number) failed: \(run.message ?? reason)"
+        conditions.set("Trained", .false, reason: reason, message: message)
+        conditions.set("Validated", .unknown, reason: "TrainingFailed", message: "the run has no metrics")
+        conditions.set("RolledOut", .false, reason: "TrainingFailed", message: "the run has nothing to roll out")
+        stall(.failed, reason: "TrainingFailed", message: message)
+    }
+
+    mutating func tellRefused(_ run: Run, _ outcome: Gate.Outcome) {
+        status.candidate = nil
+        let failed = outcome.verdicts.filter { !$0.passed }
+        let why = failed.prefix(4).map { "\($0.metric) \($0.rule): \($0.why)" }.joined(separator: "; ")
+        var message = "run \(run.number) is refused: \(why)"
+        if let problem = run.metricsMessage { message += " (\(problem))" }
+        conditions.set("Validated", .false, reason: "Refused", message: message)
+        if servingRevision?.run == run.number {
+            // It serves on: what passed once is not taken away by a new rule, but said.
+            stall(.serving, reason: "NoLongerValid", message: message)
+        } else {
+            conditions.set("RolledOut", .false, reason: "Refused", message: "the run did not pass the gate")
+            stall(.refused, reason: "Refused", message: message)
+        }
+    }
+
+    mutating func tellRollingOut(reason: String, message: String) {
+        conditions.set("RolledOut", .false, reason: reason, message: message)
+        progress(.rollingOut, reason: reason, message: message)
+    }
+
+    mutating func tellRolloutFailed(reason: String, message: String) {
+        conditions.set("RolledOut", .false, reason: reason, message: message)
+        stall(.failed, reason: "RolloutFailed", message: "\(reason): \(message)")
+    }
+
+    mutating func tellServing() {
+        let serving = serving
+        conditions.set(
+            "RolledOut", .true, reason: "RolledOut", message: "the revision \(status.revision ?? "") is rolled out")
+        if serving.isReady {
+            settle(.serving, reason: "Serving", message: serving.message, .settled)
+        } else {
+            progress(.unavailable, reason: "Unavailable", message: serving.message)
+        }
+    }
+
+    mutating func tellSuspended(_ message: String) {
+        conditions.set("Suspended", .true, reason: "Suspended", message: message)
+        settle(.suspended, reason: "Suspended", message: message, .settled)
+    }
+
+    /// Nothing begins while suspended, a training under way is held, and what serves serves on.
+    mutating func suspend(_ spec: MLModelSpec) {
+        for run in status.runs where run.phase == .training {
+            guard let child = observed.trainingJobs.first(where: { $0.metadata.name == run.trainingJob }),
+                child.metadata.controller?.uid == model.metadata.uid
+            else { continue }
+            hold(child, spec)
+        }
+        tellSuspended("held by spec.suspend; set it to false to go on")
+    }
+
+    mutating func planAfter(_ failure: ActionFailure) -> Plan {
+        status.observedGeneration = model.metadata.generation
+        status.lastHandledReconcileAt = model.metadata.annotations[Label.requestedAt]
+        let message = "\(failure.operation): \(failure.message)"
+        if failure.isRejection {
+            stall(.failed, reason: failure.reason, message: message)
+        } else {
+            progress(status.phase ?? .pending, reason: failure.reason, message: message)
+        }
+        return finish()
+    }
+
+    mutating func finish() -> Plan {
+        status.conditions = conditions.conditions
+        shrink()
+        result.status = StatusWrite(metadata: model.metadata, from: old.json, to: status.json)
+        if status.phase != old.phase || status.reason != old.reason, let event = event() { result.events.append(event) }
+        return result
+    }
+
+    private func event() -> PlannedEvent? {
+        guard let reason = status.reason else { return nil }
+        let stalled = status.conditions["Stalled"]
+        let governing = stalled ?? status.conditions["Reconciling"] ?? status.conditions["Ready"]
+        let isWarning = stalled != nil || status.phase == .unavailable
+        return PlannedEvent(
+            isWarning ? .warning : .normal, reason: reason, action: "Reconcile", note: governing?.message ?? "")
+    }
+
+    /// The oldest of the history first gives up its details, then its place.
+    private mutating func shrink() {
+        var index = 0
+        while index < status.runs.count, status.json.serializedBytes().count > Self.largestStatus {
+            let run = status.runs[index]
+            if run.number != servingRevision?.run, run.phase != .training, index < status.runs.count - 1 {
+                status.runs[index].parameters = [:]
+                status.runs[index].verdicts = []
+                status.runs[index].message = nil
+            }
+            index += 1
+        }
+    }
+}
