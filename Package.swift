@@ -117,7 +117,15 @@ let package = Package(
         tests(
             "ControllerRuntime",
             ["Concurrency", "HTTPTransport", "JSON", "KubernetesClient", "KubernetesModel", log, metrics, lifecycle]),
-        tests("HTTPServer", ["Concurrency", "HTTPTransport", "OpenSSL"]),
+        tests(
+            "HTTPServer",
+            [
+                "Concurrency", "HTTPTransport", "OpenSSL", log,
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ]
+        ),
         tests("AssayCore", ["JSON", "KubernetesModel", "YAML"]),
         tests(
             "AssayOperator",

@@ -12,7 +12,6 @@ public final class HTTPServer: Sendable {
     public typealias Handler = @Sendable (HTTPServerRequest) async -> HTTPServerResponse
 
     private struct State {
-        var listener: (any Channel)?
         var connections: [ObjectIdentifier: HTTPConnection] = [:]
         var isShuttingDown = false
     }
@@ -25,6 +24,7 @@ public final class HTTPServer: Sendable {
     private let logger: Logger
     private let handler: Handler
     private let state = Locked(State())
+    private let shutdownSignal: (stream: AsyncStream<Never>, continuation: AsyncStream<Never>.Continuation)
 
     /// - Parameters:
     ///   - host: An address to listen on, or a name that resolves to one.
@@ -41,6 +41,7 @@ public final class HTTPServer: Sendable {
         self.threads = threads
         self.logger = logger
         self.handler = handler
+        shutdownSignal = AsyncStream.makeStream()
     }
 
     /// Serves until ``shutdown()`` is called, or the task is cancelled, which cancels all handlers at once. A server
@@ -50,8 +51,17 @@ public final class HTTPServer: Sendable {
     public func run(onReady: @Sendable (Int) -> Void = { _ in }) async throws {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: threads)
         do {
-            let listener = try await listen(group)
-            try await accept(listener, onReady)
+            let listener: NIOAsyncChannel<HTTPConnection, Never>
+            do {
+                listener = try await listen(group)
+            } catch {
+                throw HTTPServerError(description: "listen on \(host):\(port): \(error)")
+            }
+            try await withThrowingTaskGroup(of: Void.self) { tasks in
+                tasks.addTask { try await self.awaitShutdown(listener.channel) }
+                try await accept(listener, onReady)
+                tasks.cancelAll()
+            }
         } catch {
             try await group.shutdownGracefully()
             // The iteration's own way to say that the task was cancelled.
@@ -63,15 +73,24 @@ public final class HTTPServer: Sendable {
 
     /// Stops accepting, closes idle connections, and lets the requests in flight end within `limits.shutdownGrace`;
     /// then cuts them off. Returns at once; `run` returns when all is over.
-    public func shutdown() {
-        let (listener, connections) = state.withLock { state -> ((any Channel)?, [HTTPConnection]) in
-            state.isShuttingDown = true
-            return (state.listener, Array(state.connections.values))
-        }
-        guard let listener else { return }
+    public func shutdown() { shutdownSignal.continuation.finish() }
+
+    /// Carries out a shutdown, in a task beside the one that accepts: so that the event loop lives while it does.
+    private func awaitShutdown(_ listener: any Channel) async throws {
+        for await _ in shutdownSignal.stream {}
+        if Task.isCancelled { return }
         listener.close(promise: nil)
+        let connections = state.withLock { state in
+            state.isShuttingDown = true
+            return Array(state.connections.values)
+        }
         for connection in connections { connection.drain() }
-        listener.eventLoop.scheduleTask(in: TimeAmount(limits.shutdownGrace)) { self.closeAll() }
+        do {
+            try await Task.sleep(for: limits.shutdownGrace)
+        } catch {
+            return  // All requests ended before their time.
+        }
+        for connection in state.withLock({ Array($0.connections.values) }) { connection.close() }
     }
 
     private func listen(
@@ -94,11 +113,6 @@ public final class HTTPServer: Sendable {
     private func accept(
         _ listener: NIOAsyncChannel<HTTPConnection, Never>, _ onReady: @Sendable (Int) -> Void
     ) async throws {
-        let stopsAtOnce = state.withLock { state in
-            state.listener = listener.channel
-            return state.isShuttingDown
-        }
-        if stopsAtOnce { listener.channel.close(promise: nil) }
         try await listener.executeThenClose { inbound in
             onReady(listener.channel.localAddress?.port ?? port)
             try await withThrowingDiscardingTaskGroup { group in
@@ -125,11 +139,11 @@ public final class HTTPServer: Sendable {
         }
         return isAdmitted
     }
+}
 
-    private func closeAll() {
-        let connections = state.withLock { Array($0.connections.values) }
-        for connection in connections { connection.close() }
-    }
+/// Why a server cannot run.
+public struct HTTPServerError: Error, Sendable, Hashable, CustomStringConvertible {
+    public var description: String
 }
 
 /// Runs a server while `body` runs, which gets the port, and shuts it down afterwards.

@@ -1,0 +1,31 @@
+import OpenSSL
+
+#if canImport(Glibc)
+import Glibc
+#else
+import Musl
+#endif
+
+/// An authority, a server and two clients.
+struct TestTLS {
+    let server: TLSContext
+    let client: TLSContext
+    let anonymous: TLSContext
+
+    init() throws {
+        let now = Duration.seconds(Int64(time(nil)))  // OpenSSL checks the times of certificates against the real clock.
+        let authority = try CertificateAuthority(commonName: "test", now: now)
+        let trusted = Array(authority.certificatePEM.utf8)
+        let own = try authority.issue(
+            CertificateRequest(commonName: "server", ipAddresses: ["127.0.0.1"], usage: .server), now: now)
+        let user = try authority.issue(
+            CertificateRequest(commonName: "alice", organizations: ["system:masters"], usage: .client), now: now)
+        server = try TLSContext(
+            serverCertificateChainPEM: Array(own.certificatePEM.utf8), privateKeyPEM: Array(own.privateKeyPEM.utf8),
+            clientAuthorityPEM: trusted)
+        client = try TLSContext(
+            trustingPEM: trusted, certificateChainPEM: Array(user.certificatePEM.utf8),
+            privateKeyPEM: Array(user.privateKeyPEM.utf8))
+        anonymous = try TLSContext(trustingPEM: trusted)
+    }
+}
