@@ -101,7 +101,7 @@ let package = Package(
         .executableTarget(
             name: "AssayCLI",
             dependencies: [
-                "AssayCore", "AssayOperator", "Concurrency", "ControllerRuntime", "CurlTransport", "HTTPServer", "JSON",
+                "AssayCore", "AssayOperator", "Concurrency", "ControllerRuntime", "CurlTransport", "HTTPServer", "HTTPTransport", "JSON",
                 "KubernetesClient", "KubernetesModel", "LocalCluster", "YAML", arguments, log, lifecycle, unixSignals,
             ],
             swiftSettings: strict

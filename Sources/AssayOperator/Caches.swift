@@ -1,0 +1,131 @@
+import AssayCore
+import Concurrency
+import ControllerRuntime
+import JSON
+import KubernetesClient
+import KubernetesModel
+import Logging
+
+extension TrainingJob: StoredObject {}
+extension MLModel: StoredObject {}
+extension JobObservation: StoredObject {}
+extension PodObservation: StoredObject {}
+extension DeploymentObservation: StoredObject {}
+extension ServiceObservation: StoredObject {}
+
+/// What the operator watches: its own kinds, and of the built-in kinds only what carries its label.
+struct Caches: Sendable {
+    static let managedSelector = "\(Label.managedBy)=\(Label.manager)"
+
+    let trainingJobs = Store<TrainingJob>()
+    let models = Store<MLModel>()
+    let jobs = Store<JobObservation>()
+    let pods = Store<PodObservation>()
+    let deployments = Store<DeploymentObservation>()
+    let services = Store<ServiceObservation>()
+    /// The serving pods of each model. ReplicaSets stand between them and the Deployments, and are not watched.
+    let servingPods = LabelIndex(label: Label.model)
+
+    init() {
+        let index = servingPods
+        pods.subscribe { index.update($0) }
+    }
+
+    func waitForSync() async throws {
+        try await trainingJobs.waitForSync()
+        try await models.waitForSync()
+        try await jobs.waitForSync()
+        try await pods.waitForSync()
+        try await deployments.waitForSync()
+        try await services.waitForSync()
+    }
+
+    /// Adds a task for each kind that keeps its store up to date.
+    func run(
+        in group: inout TaskGroup<Void>, client: KubernetesClient, namespace: String?, time: any TimeSource,
+        logger: Logger, metrics: MetricsRegistry
+    ) {
+        func start<Object: StoredObject>(_ store: Store<Object>, labelSelector: String?) {
+            let reflector = Reflector(
+                client: client, type: Object.resourceType, namespace: namespace, labelSelector: labelSelector,
+                store: store, time: time, logger: logger, metrics: metrics)
+            group.addTask { await reflector.run() }
+        }
+        start(trainingJobs, labelSelector: nil)
+        start(models, labelSelector: nil)
+        start(jobs, labelSelector: Self.managedSelector)
+        start(pods, labelSelector: Self.managedSelector)
+        start(deployments, labelSelector: Self.managedSelector)
+        start(services, labelSelector: Self.managedSelector)
+    }
+
+    func addReadiness(to checks: HealthChecks) {
+        checks.addSync("\(ResourceType.trainingJobs)", trainingJobs)
+        checks.addSync("\(ResourceType.mlModels)", models)
+        checks.addSync("\(ResourceType.jobs)", jobs)
+        checks.addSync("\(ResourceType.pods)", pods)
+        checks.addSync("\(ResourceType.deployments)", deployments)
+        checks.addSync("\(ResourceType.services)", services)
+    }
+
+    /// Remembers a write of ours, and returns how to ask whether the cache has heard of it. Nil for kinds that are not
+    /// watched.
+    func noteWritten(_ type: ResourceType, _ object: JSONValue) -> (@Sendable () -> Bool)? {
+        guard let name = object["metadata", "name"]?.string,
+            let version = object["metadata", "resourceVersion"]?.string
+        else { return nil }
+        let key = ObjectKey(namespace: object["metadata", "namespace"]?.string, name: name)
+        func note<Object>(_ store: Store<Object>) -> @Sendable () -> Bool {
+            store.noteWritten(key, resourceVersion: version)
+            return { store.hasSeenOwnWrites(key) }
+        }
+        return switch type {
+        case .trainingJobs: note(trainingJobs)
+        case .mlModels: note(models)
+        case .jobs: note(jobs)
+        case .deployments: note(deployments)
+        case .services: note(services)
+        default: nil
+        }
+    }
+}
+
+/// Which pods carry which value of a label, by namespace.
+final class LabelIndex: Sendable {
+    private let label: String
+    private let keys = Locked<[ObjectKey: Set<ObjectKey>]>([:])
+
+    init(label: String) { self.label = label }
+
+    /// The objects of a namespace whose label has this value, in order.
+    func objects(namespace: String?, value: String) -> [ObjectKey] {
+        keys.withLock { $0[ObjectKey(namespace: namespace, name: value)] ?? [] }.sorted()
+    }
+
+    func update(_ change: StoreChange<PodObservation>) {
+        switch change {
+        case .added(let pod): insert(pod.metadata)
+        case .modified(let old, let new):
+            if old.metadata.labels[label] != new.metadata.labels[label] { remove(old.metadata) }
+            insert(new.metadata)
+        case .deleted(let pod): remove(pod.metadata)
+        }
+    }
+
+    private func entry(_ metadata: ObjectMeta) -> ObjectKey? {
+        metadata.labels[label].map { ObjectKey(namespace: metadata.namespace, name: $0) }
+    }
+
+    private func insert(_ metadata: ObjectMeta) {
+        guard let entry = entry(metadata) else { return }
+        keys.withLock { _ = $0[entry, default: []].insert(metadata.key) }
+    }
+
+    private func remove(_ metadata: ObjectMeta) {
+        guard let entry = entry(metadata) else { return }
+        keys.withLock { keys in
+            keys[entry]?.remove(metadata.key)
+            if keys[entry]?.isEmpty == true { keys[entry] = nil }
+        }
+    }
+}

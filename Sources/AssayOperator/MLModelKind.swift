@@ -1,0 +1,78 @@
+import AssayCore
+import ControllerRuntime
+import JSON
+import KubernetesClient
+import KubernetesModel
+
+/// Observing and planning for MLModels.
+struct MLModelKind: Reconciled {
+    static let type = ResourceType.mlModels
+
+    let client: KubernetesClient
+    let caches: Caches
+    let policies: PolicyReader
+
+    func plan(_ observation: MLModelObservation, now: Timestamp) -> Plan {
+        MLModelPlan.plan(observation, now: now)
+    }
+
+    func plan(_ observation: MLModelObservation, after failure: ActionFailure, now: Timestamp) -> Plan {
+        MLModelPlan.statusAfter(failure, observation, now: now)
+    }
+
+    func metadata(_ observation: MLModelObservation) -> ObjectMeta { observation.model.metadata }
+
+    func observe(_ key: ObjectKey, live: Bool) async throws(KubernetesError) -> MLModelObservation? {
+        guard var observation = live ? try await read(key) : cached(key) else { return nil }
+        let spec = observation.model.spec.value
+        let templates = [spec?.training.spec.template.json, spec?.serving.template.json].compactMap(\.self)
+        observation.policy = try await policies.policy(
+            namespace: key.namespace ?? "", templates: templates, live: live)
+        observation.isLive = live
+        return observation
+    }
+
+    private func cached(_ key: ObjectKey) -> MLModelObservation? {
+        guard let model = caches.models.get(key) else { return nil }
+        func child(_ name: String) -> ObjectKey { ObjectKey(namespace: key.namespace, name: name) }
+        let uid = model.metadata.uid
+        let trainingJobs = MLModelPlan.trainingJobNames(of: model).compactMap { caches.trainingJobs.get(child($0)) }
+        let deployments = MLModelPlan.deploymentNames(of: model).compactMap { caches.deployments.get(child($0)) }
+        return MLModelObservation(
+            model: model,
+            trainingJobs: (caches.trainingJobs.controlled(by: uid) + trainingJobs).uniqueByUID(\.metadata),
+            deployments: (caches.deployments.controlled(by: uid) + deployments).uniqueByUID(\.metadata),
+            service: caches.services.get(key),
+            pods: caches.servingPods.objects(namespace: key.namespace, value: key.name).compactMap(caches.pods.get))
+    }
+
+    private func read(_ key: ObjectKey) async throws(KubernetesError) -> MLModelObservation? {
+        guard let model = try await client.object(Self.type, key, MLModel.init(json:)) else { return nil }
+        let ofModel = ListOptions(labelSelector: "\(Caches.managedSelector),\(Label.model)=\(key.name)")
+        let uid = model.metadata.uid
+        let trainingJobs = try await children(
+            .trainingJobs, of: key, ofModel, uid: uid, names: MLModelPlan.trainingJobNames(of: model), \.metadata,
+            TrainingJob.init(json:))
+        let deployments = try await children(
+            .deployments, of: key, ofModel, uid: uid, names: MLModelPlan.deploymentNames(of: model), \.metadata,
+            DeploymentObservation.init(json:))
+        return MLModelObservation(
+            model: model, trainingJobs: trainingJobs, deployments: deployments,
+            service: try await client.object(.services, key, ServiceObservation.init(json:)),
+            pods: try await client.objects(.pods, namespace: key.namespace, ofModel, PodObservation.init(json:)))
+    }
+
+    /// The objects that the model controls, and those of the names given, whoever owns them.
+    private func children<Object>(
+        _ type: ResourceType, of key: ObjectKey, _ ofModel: ListOptions, uid: String, names: [String],
+        _ metadata: (Object) -> ObjectMeta, _ read: (JSONValue) throws(JSONShapeError) -> Object
+    ) async throws(KubernetesError) -> [Object] {
+        var result = try await client.objects(type, namespace: key.namespace, ofModel, read)
+            .filter { metadata($0).controller?.uid == uid }
+        for name in names {
+            let child = ObjectKey(namespace: key.namespace, name: name)
+            if let object = try await client.object(type, child, read) { result.append(object) }
+        }
+        return result.uniqueByUID(metadata)
+    }
+}

@@ -1,0 +1,50 @@
+import AssayCore
+
+/// How the operator runs.
+public struct OperatorConfiguration: Sendable {
+    /// The one namespace to work in; nil for all.
+    public var namespace: String?
+    /// How many objects of each kind are worked on at once.
+    public var workers: Int
+    /// The laxest pod security level that rendered pods are held to, whatever their namespace allows.
+    public var podSecurity: PodSecurityLevel
+    /// Names this copy in events; the pod's name in a cluster.
+    public var instance: String
+    /// Where `/livez`, `/readyz` and `/metrics` are served; nil for nowhere.
+    public var health: Address?
+    /// How long a reconcile may go on after the order to stop.
+    public var drainDeadline: Duration
+
+    public struct Address: Sendable, Hashable {
+        public var host: String
+        public var port: Int
+
+        public init(host: String, port: Int) {
+            self.host = host
+            self.port = port
+        }
+
+        /// Parses `host:port`, `[::1]:8080` or `:8080`, which means every interface.
+        public init?(_ text: String) {
+            guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {
+                return nil
+            }
+            var host = String(text[..<colon])
+            if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
+            self.init(host: host.isEmpty ? "0.0.0.0" : host, port: Int(port))
+        }
+    }
+
+    public init(
+        namespace: String? = nil, workers: Int = 4, podSecurity: PodSecurityLevel = .baseline,
+        instance: String = "assay",
+        health: Address? = nil, drainDeadline: Duration = .seconds(20)
+    ) {
+        self.namespace = namespace
+        self.workers = workers
+        self.podSecurity = podSecurity
+        self.instance = instance
+        self.health = health
+        self.drainDeadline = drainDeadline
+    }
+}

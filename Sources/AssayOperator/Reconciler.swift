@@ -1,0 +1,161 @@
+import AssayCore
+import Concurrency
+import ControllerRuntime
+import JSON
+import KubernetesClient
+import KubernetesModel
+import Logging
+
+/// What a kind adds to the reconciling that all kinds share.
+protocol Reconciled: Sendable {
+    associatedtype Observation: Sendable
+
+    static var type: ResourceType { get }
+
+    /// Reads the world around an object, from caches or live; nil when the object is gone.
+    func observe(_ key: ObjectKey, live: Bool) async throws(KubernetesError) -> Observation?
+    func plan(_ observation: Observation, now: Timestamp) -> Plan
+    /// The status to write when an action of the plan was refused.
+    func plan(_ observation: Observation, after failure: ActionFailure, now: Timestamp) -> Plan
+    func metadata(_ observation: Observation) -> ObjectMeta
+}
+
+/// Observe, plan, execute: for one kind.
+struct Reconciler<Kind: Reconciled>: Sendable {
+    /// How long a write of ours may take to show in the caches before the server is asked instead.
+    private let patience: Duration = .seconds(5)
+
+    let kind: Kind
+    let client: KubernetesClient
+    let caches: Caches
+    let pending = PendingWrites()
+    let events: EventRecorder
+    let time: any TimeSource
+    let logger: Logger
+
+    func reconcile(_ key: ObjectKey) async -> ReconcileOutcome {
+        var live = false
+        if let since = pending.waitingSince(key) {
+            let waited = time.monotonicNow() - since
+            // The event that shows the write puts the key back; this is for the case that it never comes.
+            guard waited >= patience else { return .requeue(after: patience - waited) }
+            live = true
+        }
+        do throws(KubernetesError) {
+            return try await pass(key, live: live)
+        } catch {
+            return .retry(error, after: error.retryAfter)
+        }
+    }
+
+    private func pass(_ key: ObjectKey, live: Bool) async throws(KubernetesError) -> ReconcileOutcome {
+        guard var observation = try await kind.observe(key, live: live) else {
+            pending.forget(key)
+            return .done
+        }
+        if live { pending.forget(key) }
+        let now = Timestamp(sinceEpoch: time.wallNow())
+        var plan = kind.plan(observation, now: now)
+        if plan.needsLiveObservation, !live {
+            guard let current = try await kind.observe(key, live: true) else { return .done }
+            observation = current
+            plan = kind.plan(observation, now: now)
+        }
+        return try await execute(plan, on: observation, key, mayLookAgain: !live)
+    }
+
+    private func execute(
+        _ plan: Plan, on observation: Kind.Observation, _ key: ObjectKey, mayLookAgain: Bool
+    ) async throws(KubernetesError) -> ReconcileOutcome {
+        let metadata = kind.metadata(observation)
+        for action in plan.actions {
+            do throws(KubernetesError) {
+                try await perform(action, for: key)
+            } catch {
+                if isStale(error, action) {
+                    // The world is not as it was observed: the server knows how it is.
+                    guard mayLookAgain else { return .retry(error, after: nil) }
+                    return try await pass(key, live: true)
+                }
+                return try await report(error, after: action, observation, metadata)
+            }
+        }
+        try await write(plan, metadata)
+        return plan.requeueAfter.map { .requeue(after: $0) } ?? .done
+    }
+
+    /// Whether the refusal only says that the observation was old. A taken name is one of these the first time; seen
+    /// live, the plan itself says what to do about it.
+    private func isStale(_ error: KubernetesError, _ action: Action) -> Bool {
+        if error.isAlreadyExists || error.isConflict { return true }
+        if case .create = action { return false }
+        return error.isNotFound
+    }
+
+    // MARK: Writing
+
+    private func perform(_ action: Action, for key: ObjectKey) async throws(KubernetesError) {
+        logger.info(
+            "writing", metadata: ["key": "\(key)", "verb": "\(action.verb)", "object": "\(action.type) \(action.key)"])
+        switch action {
+        case .create(let type, let object, let manager):
+            note(type, try await client.create(type, object, fieldManager: manager), for: key)
+        case .apply(let type, let child, let object, let manager):
+            note(type, try await client.apply(type, child, object, fieldManager: manager), for: key)
+        case .mergePatch(let type, let child, let patch, let subresource, let manager):
+            let result = try await client.mergePatch(
+                type, child, patch, subresource: subresource, fieldManager: manager)
+            if subresource != "scale" { note(type, result, for: key) }
+        case .delete(let type, let child, let uid, let propagation):
+            let options = DeleteOptions(uid: uid, propagation: .init(rawValue: propagation.rawValue))
+            do throws(KubernetesError) {
+                try await client.delete(type, child, options)
+            } catch {
+                if !error.isNotFound { throw error }
+            }
+        }
+    }
+
+    private func note(_ type: ResourceType, _ object: JSONValue, for key: ObjectKey) {
+        guard let check = caches.noteWritten(type, object), !check() else { return }
+        pending.add(key, now: time.monotonicNow(), check)
+    }
+
+    private func write(_ plan: Plan, _ metadata: ObjectMeta) async throws(KubernetesError) {
+        if let write = plan.status {
+            do throws(KubernetesError) {
+                let object = try await client.mergePatch(
+                    Kind.type, metadata.key, write.patch, subresource: "status", fieldManager: FieldManager.status)
+                note(Kind.type, object, for: metadata.key)
+            } catch {
+                // Deleted meanwhile: there is nobody left to tell.
+                if error.isNotFound { return }
+                throw error
+            }
+        }
+        for event in plan.events {
+            events.record(
+                EventNote(
+                    regarding: ObjectReference(Kind.type, metadata),
+                    type: event.severity == .warning ? .warning : .normal, reason: event.reason, action: event.action,
+                    note: event.note))
+        }
+    }
+
+    /// Writes what failed into the status, once, and tries again by the rule for such failures.
+    private func report(
+        _ error: KubernetesError, after action: Action, _ observation: Kind.Observation, _ metadata: ObjectMeta
+    ) async throws(KubernetesError) -> ReconcileOutcome {
+        if error.isCancelled { return .retry(error, after: nil) }
+        let failure = ActionFailure(
+            operation: "\(action.verb) \(action.type) \(action.key)", code: error.status?.code,
+            message: error.status?.message ?? error.description)
+        let plan = kind.plan(observation, after: failure, now: Timestamp(sinceEpoch: time.wallNow()))
+        try await write(plan, metadata)
+        if error.isInvalid {
+            logger.warning("refused", metadata: ["key": "\(metadata.key)", "error": "\(error)"])
+            return .done
+        }
+        return .retry(error, after: error.retryAfter ?? (error.isForbidden ? .seconds(30) : nil))
+    }
+}

@@ -1,0 +1,97 @@
+import AssayCore
+import ControllerRuntime
+import JSON
+import KubernetesClient
+import KubernetesModel
+
+/// Observing and planning for TrainingJobs.
+struct TrainingJobKind: Reconciled {
+    static let type = ResourceType.trainingJobs
+
+    let client: KubernetesClient
+    let caches: Caches
+    let policies: PolicyReader
+
+    func plan(_ observation: TrainingJobObservation, now: Timestamp) -> Plan {
+        TrainingJobPlan.plan(observation, now: now)
+    }
+
+    func plan(_ observation: TrainingJobObservation, after failure: ActionFailure, now: Timestamp) -> Plan {
+        TrainingJobPlan.statusAfter(failure, observation, now: now)
+    }
+
+    func metadata(_ observation: TrainingJobObservation) -> ObjectMeta { observation.trainingJob.metadata }
+
+    func observe(_ key: ObjectKey, live: Bool) async throws(KubernetesError) -> TrainingJobObservation? {
+        guard let trainingJob = live ? try await read(key) : caches.trainingJobs.get(key) else { return nil }
+        let jobs = live ? try await readJobs(of: trainingJob) : cachedJobs(of: trainingJob)
+        let pods =
+            live ? try await readPods(of: jobs, key) : jobs.flatMap { caches.pods.controlled(by: $0.metadata.uid) }
+        let template = trainingJob.spec.value?.template.json
+        let policy = try await policies.policy(
+            namespace: key.namespace ?? "", templates: template.map { [$0] } ?? [], live: live)
+        return TrainingJobObservation(
+            trainingJob: trainingJob, jobs: jobs, pods: pods, events: try await warnings(about: jobs, pods: pods),
+            policy: policy, isLive: live)
+    }
+
+    private func read(_ key: ObjectKey) async throws(KubernetesError) -> TrainingJob? {
+        try await client.object(Self.type, key, TrainingJob.init(json:))
+    }
+
+    private func cachedJobs(of trainingJob: TrainingJob) -> [JobObservation] {
+        let named = TrainingJobPlan.jobNames(of: trainingJob).compactMap {
+            caches.jobs.get(ObjectKey(namespace: trainingJob.metadata.namespace, name: $0))
+        }
+        return (caches.jobs.controlled(by: trainingJob.metadata.uid) + named).uniqueByUID(\.metadata)
+    }
+
+    private func readJobs(of trainingJob: TrainingJob) async throws(KubernetesError) -> [JobObservation] {
+        let metadata = trainingJob.metadata
+        var jobs = try await client.objects(
+            .jobs, namespace: metadata.namespace,
+            ListOptions(labelSelector: "\(Caches.managedSelector),\(Label.trainingJob)=\(metadata.name)"),
+            JobObservation.init(json:)
+        ).filter { $0.metadata.controller?.uid == metadata.uid }
+        // A Job of that name may be somebody else's, and then it has no label of ours.
+        for name in TrainingJobPlan.jobNames(of: trainingJob) {
+            let key = ObjectKey(namespace: metadata.namespace, name: name)
+            if let job = try await client.object(.jobs, key, JobObservation.init(json:)) { jobs.append(job) }
+        }
+        return jobs.uniqueByUID(\.metadata)
+    }
+
+    private func readPods(of jobs: [JobObservation], _ key: ObjectKey) async throws(KubernetesError) -> [PodObservation]
+    {
+        let owners = Set(jobs.map(\.metadata.uid))
+        return try await client.objects(
+            .pods, namespace: key.namespace,
+            ListOptions(labelSelector: "\(Caches.managedSelector),\(Label.trainingJob)=\(key.name)"),
+            PodObservation.init(json:)
+        ).filter { $0.metadata.controller.map { owners.contains($0.uid) } ?? false }
+    }
+
+    /// The warnings about Jobs that run but have no pod: only an event tells that a quota or an admission rule forbids
+    /// one.
+    private func warnings(
+        about jobs: [JobObservation], pods: [PodObservation]
+    ) async throws(KubernetesError) -> [EventObservation] {
+        var result: [EventObservation] = []
+        for job in jobs where !job.isFinished && !job.suspend && job.startTime != nil {
+            guard !pods.contains(where: { $0.metadata.controller?.uid == job.metadata.uid }) else { continue }
+            let selector = "involvedObject.kind=Job,involvedObject.name=\(job.metadata.name),type=Warning"
+            result += try await client.objects(
+                .coreEvents, namespace: job.metadata.namespace, ListOptions(fieldSelector: selector),
+                EventObservation.init(json:))
+        }
+        return result
+    }
+}
+
+extension Array {
+    /// The first of each uid, in order.
+    func uniqueByUID(_ metadata: (Element) -> ObjectMeta) -> [Element] {
+        var seen: Set<String> = []
+        return filter { seen.insert(metadata($0).uid).inserted }
+    }
+}
