@@ -13,7 +13,9 @@ private let layers: [String: Set<String>] = {
         "CurlTransport": ["CCurl", "CLinux", "Concurrency", "HTTPTransport"],
         "KubernetesClient": ["Concurrency", "HTTPTransport", "JSON", "KubernetesModel", "YAML"],
     ]
-    allowed["ControllerRuntime"] = ["CLinux", "Concurrency", "HTTPTransport", "JSON", "KubernetesClient", "KubernetesModel"]
+    allowed["ControllerRuntime"] = [
+        "CLinux", "Concurrency", "HTTPTransport", "JSON", "KubernetesClient", "KubernetesModel",
+    ]
     allowed["HTTPServer"] = ["Concurrency", "HTTPTransport", "OpenSSL"]
     allowed["AssayCore"] = ["JSON", "KubernetesModel", "OpenSSL"]
     allowed["AssayOperator"] = [
@@ -55,7 +57,9 @@ private struct Import: Hashable, CustomStringConvertible {
             let text = try String(contentsOf: sources.appending(path: file), encoding: .utf8)
             for line in text.split(separator: "\n") {
                 let words = line.split(separator: " ")
-                guard let keyword = words.firstIndex(of: "import"), keyword <= 1, words.count > keyword + 1 else { continue }
+                guard let keyword = words.firstIndex(of: "import"), keyword <= 1, words.count > keyword + 1 else {
+                    continue
+                }
                 let imported = words[words.count - 1].split(separator: ".")[0]
                 result.append(
                     Import(file: file, module: String(file.split(separator: "/")[0]), imported: String(imported)))
@@ -68,7 +72,9 @@ private struct Import: Hashable, CustomStringConvertible {
         let imports = try Self.imports()
         #expect(imports.count > 100, "the sources were not found")
         let ours = Set(layers.keys).union(["CCurl", "COpenSSL", "CYAML", "CLinux"])
-        let breaches = imports.filter { ours.contains($0.imported) && !layers[$0.module, default: []].contains($0.imported) }
+        let breaches = imports.filter {
+            ours.contains($0.imported) && !layers[$0.module, default: []].contains($0.imported)
+        }
         #expect(breaches.isEmpty)
     }
 

@@ -1,0 +1,8 @@
+import ArgumentParser
+
+@main
+enum Main {
+    static func main() async {
+        await AssayCommand.main()
+    }
+}

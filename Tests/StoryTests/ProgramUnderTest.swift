@@ -1,0 +1,30 @@
+import FoundationEssentials
+import Testing
+
+/// The programs that stories start: the one just built, and those of the machine.
+enum ProgramUnderTest {
+    /// The `assay` that was built beside the tests.
+    static let assay: String? = {
+        // The test bundle lies in the build directory: `…/debug/assayPackageTests.xctest`.
+        for argument in CommandLine.arguments + [ProcessInfo.processInfo.arguments.first ?? ""] {
+            var directory = URL(filePath: argument)
+            while directory.path.count > 1 {
+                directory = directory.deletingLastPathComponent()
+                let candidate = directory.appending(path: "assay").path
+                if FileManager.default.isExecutableFile(atPath: candidate), directory.lastPathComponent == "debug" {
+                    return candidate
+                }
+            }
+        }
+        let repository = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent()
+        let candidate = repository.appending(path: ".build/debug/assay").path
+        return FileManager.default.isExecutableFile(atPath: candidate) ? candidate : nil
+    }()
+
+    static let kubectl: String? = ["/usr/local/bin/kubectl", "/usr/bin/kubectl"]
+        .first { FileManager.default.isExecutableFile(atPath: $0) }
+
+    static let repository = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent().path
+}
