@@ -1,7 +1,7 @@
 internal import COpenSSL
 
 /// Keys, certificates and rules that connections share: TLS 1.2 or newer, HTTP/1.1 by ALPN, no session resumption.
-public final class TLSContext: @unchecked Sendable {  // Safe: OpenSSL locks a context's counters; nobody changes it later.
+public final class TLSContext: @unchecked Sendable {  // Safe: not changed once made, and its counters are atomic.
     let raw: OpaquePointer
     let isServer: Bool
 

@@ -13,7 +13,8 @@ struct TestTLS {
     let anonymous: TLSContext
 
     init() throws {
-        let now = Duration.seconds(Int64(time(nil)))  // OpenSSL checks the times of certificates against the real clock.
+        // OpenSSL checks the times of certificates against the real clock.
+        let now = Duration.seconds(Int64(time(nil)))
         let authority = try CertificateAuthority(commonName: "test", now: now)
         let trusted = Array(authority.certificatePEM.utf8)
         let own = try authority.issue(
