@@ -2,10 +2,13 @@ import JSON
 import KubernetesModel
 
 extension APIServer {
-    func authorize(_ request: ResourceRequest, user: UserInfo) throws(APIFailure) {
+    func authorize(
+        _ request: ResourceRequest, _ target: RequestTarget, user: UserInfo
+    ) throws(APIFailure) {
         let question = AuthorizationRequest(
             user: user, verb: request.verb.rawValue, group: request.type.group, resource: request.type.plural,
-            subresource: request.subresource, namespace: Self.scope(of: request), name: request.name)
+            subresource: request.subresource, namespace: Self.scope(of: request),
+            name: request.name ?? Self.selectedName(target))
         guard !isAllowed(question) else { return }
         let resource = question.subresource.map { "\(question.resource)/\($0)" } ?? question.resource
         let place = question.namespace.map { "in the namespace \"\($0)\"" } ?? "at the cluster scope"
@@ -13,6 +16,14 @@ extension APIServer {
             request.type, request.name ?? "",
             "User \"\(user.name)\" cannot \(question.verb) resource \"\(resource)\" in API group "
                 + "\"\(question.group)\" \(place)")
+    }
+
+    /// The only name that a list or watch can show, which is then authorized as that name.
+    private static func selectedName(_ target: RequestTarget) -> String? {
+        let prefix = "metadata.name="
+        guard let text = target.value("fieldSelector"), text.hasPrefix(prefix), !text.contains(",") else { return nil }
+        let name = text.dropFirst(prefix.count)
+        return name.isEmpty || name.hasPrefix("=") ? nil : String(name)
     }
 
     /// A namespace is itself in its own scope.
@@ -27,8 +38,15 @@ extension APIServer {
         case .custom(let isAllowed): isAllowed(question)
         case .rbac:
             ["system:masters", "system:nodes"].contains { question.user.groups.contains($0) }
+                || Self.isOwnReview(question)
                 || rules(for: question.user, in: question.namespace).contains { $0.allows(question) }
         }
+    }
+
+    /// Everybody may ask what he may do (`system:basic-user`).
+    private static func isOwnReview(_ question: AuthorizationRequest) -> Bool {
+        question.verb == "create" && question.resource.hasPrefix("selfsubject")
+            && ["authorization.k8s.io", "authentication.k8s.io"].contains(question.group)
     }
 
     /// The rules that bind to a user, of the cluster and of one namespace.

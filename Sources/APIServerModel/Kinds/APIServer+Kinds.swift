@@ -4,11 +4,13 @@ import KubernetesModel
 /// What the kinds' own strategies do before and after an object is written (`pkg/registry/*/strategy.go`).
 extension APIServer {
     mutating func prepareForCreate(_ json: inout JSONValue, _ resource: ServedResource) throws(APIFailure) {
-        if resource.hasStatus { json["status"] = nil }
+        // A node registers with its status.
+        if resource.hasStatus, resource.type != .nodes { json["status"] = nil }
         if resource.definition.countsGenerations { json["metadata", "generation"] = 1 }
         switch resource.type {
+        case .persistentVolumeClaims, .persistentVolumes: json["status"] = ["phase": "Pending"]
         case .namespaces: prepareNamespace(&json)
-        case .pods: preparePod(&json)
+        case .pods: try preparePod(&json)
         case .jobs: prepareJob(&json)
         case .services: try allocateAddress(&json, resource)
         case .deployments, .replicaSets: json["status"] = [:]
@@ -73,10 +75,17 @@ extension APIServer {
         }
     }
 
-    private func preparePod(_ json: inout JSONValue) {
+    private func preparePod(_ json: inout JSONValue) throws(APIFailure) {
         json["status"] = ["phase": "Pending", "qosClass": .string(PodQuality.of(json["spec"] ?? [:]))]
         if json["spec", "serviceAccountName"] == nil { json["spec", "serviceAccountName"] = "default" }
         json["spec", "serviceAccount"] = json["spec", "serviceAccountName"]
+        let account = json["spec", "serviceAccountName"]?.string ?? ""
+        let namespace = json["metadata", "namespace"]?.string ?? ""
+        guard entry(.serviceAccounts, namespace: namespace, name: account) != nil else {
+            throw .forbidden(
+                .pods, json["metadata", "name"]?.string ?? "",
+                "error looking up service account \(namespace)/\(account): serviceaccount \"\(account)\" not found")
+        }
     }
 
     static let jobLabels = [

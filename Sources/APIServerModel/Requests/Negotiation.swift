@@ -32,6 +32,19 @@ enum Negotiation {
             406, "NotAcceptable", "only the following media types are accepted: application/json")
     }
 
+    /// The version of aggregated discovery that a client would rather have than anything after it; nil for none.
+    static func aggregatedDiscovery(_ accept: String?) -> String? {
+        for clause in (accept ?? "").split(separator: ",") {
+            let parts = Set(clause.split(separator: ";").map { trimmed($0) })
+            guard parts.contains("application/json") else { continue }
+            guard parts.contains("as=APIGroupDiscoveryList"), parts.contains("g=apidiscovery.k8s.io") else {
+                return nil
+            }
+            for version in ["v2", "v2beta1"] where parts.contains("v=\(version)") { return version }
+        }
+        return nil
+    }
+
     /// Whether a client accepts a document other than an object, such as OpenAPI, as JSON.
     static func acceptsJSON(_ accept: String?) -> Bool {
         guard let accept, !accept.isEmpty else { return true }

@@ -101,10 +101,13 @@ extension APIServer {
         warnings: [String] = []
     ) throws(APIFailure) -> APIResponse {
         let presenter = try Presenter(request.resource, context)
-        let headers = warnings.map { warning in
-            let escaped = warning.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\\\"")
-            return (name: "Warning", value: "299 - \"\(escaped)\"")
-        }
+        let headers = warnings.map(Self.header)
         return APIResponse(status: status, headers: headers, content: .bytes(presenter.bytes(entry)))
+    }
+
+    /// RFC 9110 §5.6.4 and the removed §5.5 of RFC 7234: code 299, no agent, a quoted text.
+    static func header(warning: String) -> (name: String, value: String) {
+        let escaped = warning.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\\\"")
+        return ("Warning", "299 - \"\(escaped)\"")
     }
 }

@@ -23,7 +23,7 @@ extension APIServer {
         let generates = (json["metadata", "name"]?.string ?? "").isEmpty
         if generates { try generateName(&json, request) }
         let warnings = try normalize(&json, request, context)
-        try admitNamespace(request)
+        try admitNamespace(request, name: json["metadata", "name"]?.string ?? "")
         fillSystemFields(&json, context)
         try prepareForCreate(&json, request.resource)
         let name = json["metadata", "name"]?.string ?? ""
@@ -63,12 +63,12 @@ extension APIServer {
     }
 
     /// Objects are created only in a namespace that exists and stays.
-    private func admitNamespace(_ request: ResourceRequest) throws(APIFailure) {
+    private func admitNamespace(_ request: ResourceRequest, name: String) throws(APIFailure) {
         guard request.type.isNamespaced, let namespace = request.namespace else { return }
         guard let entry = entry(.namespaces, name: namespace) else { throw .notFound(.namespaces, namespace) }
         guard entry.isBeingDeleted else { return }
         var failure = APIFailure.forbidden(
-            request.type, request.name ?? "",
+            request.type, name,
             "unable to create new content in namespace \(namespace) because it is being terminated")
         failure.causes = [
             .init(

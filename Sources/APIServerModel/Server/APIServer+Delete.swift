@@ -136,6 +136,9 @@ extension APIServer {
         }
         if orphans { finalizers.append(Self.orphanFinalizer) }
         if isForeground { finalizers.append(Self.foregroundFinalizer) }
+        if resource.type == .customResourceDefinitions, !old.isBeingDeleted {
+            finalizers.append(Self.definitionFinalizer)
+        }
         return finalizers
     }
 

@@ -53,7 +53,8 @@ extension APIServer {
         var solid = 0
         var dangling: Set<String> = []
         var waiting: Set<String> = []
-        for owner in item.owners {
+        // The owners as they are now: an owner that was finished in this pass may have let go of the object.
+        for owner in OwnerGraph.owners(of: entry) {
             guard let position = graph.positions[owner.uid], let live = current(graph.items[position]),
                 live.namespace == nil || live.namespace == entry.namespace
             else {
@@ -131,14 +132,17 @@ struct OwnerGraph {
     init(_ server: APIServer) {
         for resource in server.registry.stored where resource.type != .coreEvents {
             for entry in server.storages[resource.storageKey]?.entries ?? [] {
-                let owners = (entry.metadata["ownerReferences"]?.array ?? []).map {
-                    Owner(
-                        uid: $0["uid"]?.string ?? "", blockOwnerDeletion: $0["blockOwnerDeletion"]?.bool ?? false)
-                }
+                let owners = Self.owners(of: entry)
                 positions[entry.uid] = items.count
                 for owner in owners { dependents[owner.uid, default: []].append(items.count) }
                 items.append(Item(entry: entry, resource: resource, owners: owners))
             }
+        }
+    }
+
+    static func owners(of entry: StoredEntry) -> [Owner] {
+        (entry.metadata["ownerReferences"]?.array ?? []).map {
+            Owner(uid: $0["uid"]?.string ?? "", blockOwnerDeletion: $0["blockOwnerDeletion"]?.bool ?? false)
         }
     }
 }

@@ -40,7 +40,6 @@ extension APIServer {
     mutating func remove(_ entry: StoredEntry, _ resource: ServedResource) -> StoredEntry {
         resourceVersion += 1
         let last = StoredEntry(json: entry.json, revision: resourceVersion)
-        needsCollection = true
         record(StoredChange(kind: .deleted, entry: last, previous: entry), resource)
         didRemove(entry, resource)
         return last
@@ -49,8 +48,7 @@ extension APIServer {
     private mutating func record(_ change: StoredChange, _ resource: ServedResource) {
         storages[resource.storageKey, default: ObjectStorage()].record(change, window: options.historyWindow)
         watchers.note(change, in: resource.storageKey)
-        let metadata = change.entry.metadata
-        if metadata["ownerReferences"] != nil || metadata["deletionTimestamp"] != nil { needsCollection = true }
+        if change.mayLeaveGarbage { needsCollection = true }
     }
 
     /// What else a removal changes.

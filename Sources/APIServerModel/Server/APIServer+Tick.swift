@@ -14,7 +14,8 @@ extension APIServer {
     }
 
     private mutating func expireEvents() {
-        guard let resource = registry[type: .coreEvents] else { return }
+        guard let resource = registry[type: .coreEvents], now >= nextEventSweep else { return }
+        nextEventSweep = now + .seconds(10)
         for entry in entries(.coreEvents) {
             let created = entry.metadata["creationTimestamp"]?.string.flatMap { Timestamp($0) }
             // An update of a series begins the hour anew.

@@ -53,10 +53,8 @@ extension APIServer {
     /// Stores a changed object unless nothing changed, and removes it when its last finalizer has gone.
     mutating func commit(_ json: JSONValue, over old: StoredEntry, _ resource: ServedResource) -> StoredEntry {
         if Self.isSame(resource.stored(json), old.json) { return old }
+        if isReadyToGo(json, resource) { return remove(old, resource) }
         let entry = store(json, resource, previous: old)
-        if entry.isBeingDeleted, entry.finalizers.isEmpty, isReadyToGo(entry, resource) {
-            return remove(entry, resource)
-        }
         didUpdate(entry, old, resource)
         return entry
     }
@@ -79,10 +77,13 @@ extension APIServer {
         return comparable(left) == comparable(right)
     }
 
-    /// A pod that is deleted gracefully, and a namespace with content, outlast their finalizers.
-    private func isReadyToGo(_ entry: StoredEntry, _ resource: ServedResource) -> Bool {
-        if resource.type == .namespaces { return (entry.json["spec", "finalizers"]?.array ?? []).isEmpty }
-        return (entry.metadata["deletionGracePeriodSeconds"]?.int ?? 0) == 0
+    /// Whether an object that is being deleted has nothing left to wait for. A pod that is deleted gracefully, and a
+    /// namespace with content, outlast their finalizers.
+    private func isReadyToGo(_ json: JSONValue, _ resource: ServedResource) -> Bool {
+        guard json["metadata", "deletionTimestamp"] != nil else { return false }
+        guard (json["metadata", "finalizers"]?.array ?? []).isEmpty else { return false }
+        if resource.type == .namespaces { return (json["spec", "finalizers"]?.array ?? []).isEmpty }
+        return (json["metadata", "deletionGracePeriodSeconds"]?.int ?? 0) == 0
     }
 
     private func checkPreconditions(

@@ -21,6 +21,7 @@ public struct APIServer: Sendable {
     var now: Timestamp
     /// Set by whatever may leave something to collect, so that an idle tick costs nothing.
     var needsCollection = false
+    var nextEventSweep: Timestamp
     /// Of service accounts, by TokenRequest.
     var tokens: [String: IssuedToken] = [:]
     /// Set when the definitions changed and the published documents must be made anew.
@@ -29,6 +30,7 @@ public struct APIServer: Sendable {
     public init(options: APIServerOptions = .init(), now: Timestamp) {
         self.options = options
         self.now = now
+        nextEventSweep = now
         generator = SeededGenerator(seed: options.seed)
         for resource in ServedResource.builtIn { registry.serve(resource) }
         for name in ["default", "kube-system", "kube-public", "kube-node-lease"] { createNamespace(name) }
@@ -62,9 +64,13 @@ public struct APIServer: Sendable {
         guard case .resource(let resourceRequest) = route else {
             return try document(route, request, target)
         }
-        try authorize(resourceRequest, user: user)
+        try authorize(resourceRequest, target, user: user)
         let context = RequestContext(request, target: target, user: user, now: now)
-        return try perform(resourceRequest, context)
+        var response = try perform(resourceRequest, context)
+        if let warning = resourceRequest.resource.definition.deprecationWarning {
+            response.headers.append(Self.header(warning: warning))
+        }
+        return response
     }
 
     static func json(_ value: JSONValue, status: Int = 200) -> APIResponse {

@@ -32,6 +32,8 @@ public struct APIServerOptions: Sendable {
     public var bookmarkInterval: Duration = .seconds(60)
     /// Where Services get their addresses: the first three bytes of a range of 65,536 are counted through.
     public var serviceAddresses = "10.96.0.0/16"
+    /// What discovery names as the server's own address, `127.0.0.1:6443`.
+    public var serverAddress = ""
     public var gitVersion = "v1.31.0"
     public var authorization = Authorization.allowAll
     /// A watch from a forgotten version is refused by a 410 status instead of an ERROR event; servers do either.

@@ -62,9 +62,9 @@ struct Watcher: Sendable {
     /// What is pending, as lines of the response.
     mutating func takeLines(now: Timestamp) -> [[UInt8]] {
         let presenter = Presenter(resource, representation, includeObject: includeObject, now: now)
+        if !pending.isEmpty { lastActivity = now }
         let lines = pending.map { line($0, presenter) }
         pending = []
-        lastActivity = now
         return lines
     }
 

@@ -1,4 +1,5 @@
 import DequeModule
+import JSON
 
 /// What a write did to an object.
 struct StoredChange: Sendable {
@@ -8,6 +9,15 @@ struct StoredChange: Sendable {
     var entry: StoredEntry
     var previous: StoredEntry?
     var revision: UInt64 { entry.revision }
+
+    /// Whether the garbage collector must look: not after a change of spec or status alone.
+    var mayLeaveGarbage: Bool {
+        let new = entry.metadata
+        guard kind == .modified, let old = previous?.metadata else {
+            return kind == .deleted || new["ownerReferences"] != nil
+        }
+        return ["ownerReferences", "deletionTimestamp", "finalizers"].contains { old[$0] != new[$0] }
+    }
 }
 
 /// The objects of one resource, in the order of their keys, with the changes that led here as far back as the window.

@@ -22,6 +22,11 @@ struct Registry: Sendable {
         resources.keys.contains { $0.group == group && $0.version == version }
     }
 
+    /// In the order in which discovery lists them: the built-in ones, then the custom ones by name.
+    var definitions: [ResourceDefinition] {
+        BuiltinKinds.all + sorted.filter(\.isCustom).map(\.definition)
+    }
+
     /// One resource per kind of stored object, in a fixed order.
     var stored: [ServedResource] {
         var seen: Set<StorageKey> = []

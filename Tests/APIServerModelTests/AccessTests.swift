@@ -1,0 +1,115 @@
+import JSON
+import KubernetesModel
+import Testing
+
+@testable import APIServerModel
+
+@Suite struct AccessTests {
+    private static let rbac = "/apis/rbac.authorization.k8s.io/v1"
+
+    private func server() -> TestServer {
+        var t = TestServer { $0.authorization = .rbac }
+        t.post(
+            Self.rbac + "/namespaces/default/roles",
+            [
+                "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": ["name": "reader"],
+                "rules": [
+                    ["apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "list"]],
+                    [
+                        "apiGroups": ["batch"], "resources": ["jobs/status"], "verbs": ["*"],
+                        "resourceNames": ["mine"],
+                    ],
+                ],
+            ])
+        t.post(
+            Self.rbac + "/namespaces/default/rolebindings",
+            [
+                "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": ["name": "b"],
+                "roleRef": ["apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "reader"],
+                "subjects": [["kind": "ServiceAccount", "name": "default", "namespace": "default"]],
+            ])
+        t.user = .serviceAccount(namespace: "default", name: "default")
+        return t
+    }
+
+    struct Attempt: CustomTestStringConvertible, Sendable {
+        var method: String
+        var target: String
+        var message: String?
+        var testDescription: String { "\(method) \(target)" }
+    }
+
+    private static let user = "User \"system:serviceaccount:default:default\" cannot"
+
+    static let attempts: [Attempt] = [
+        Attempt(method: "GET", target: Sample.maps, message: nil),
+        Attempt(
+            method: "GET", target: "/api/v1/configmaps",
+            message:
+                "configmaps is forbidden: \(user) list resource \"configmaps\" in API group \"\" at the cluster scope"),
+        Attempt(
+            method: "GET", target: Sample.maps + "?watch=1",
+            message:
+                "configmaps is forbidden: \(user) watch resource \"configmaps\" in API group \"\" in the namespace "
+                + "\"default\""),
+        Attempt(
+            method: "DELETE", target: Sample.maps + "/a",
+            message:
+                "configmaps \"a\" is forbidden: \(user) delete resource \"configmaps\" in API group \"\" in the "
+                + "namespace \"default\""),
+        Attempt(
+            method: "GET", target: Sample.jobs + "/other/status",
+            message:
+                "jobs.batch \"other\" is forbidden: \(user) get resource \"jobs/status\" in API group \"batch\" in "
+                + "the namespace \"default\""),
+    ]
+
+    @Test(arguments: attempts) func `Rules allow what they name and nothing else`(_ attempt: Attempt) {
+        var t = server()
+        let answer = t.send(attempt.method, attempt.target)
+        #expect(answer.status == (attempt.message == nil ? 200 : 403))
+        #expect(attempt.message == nil || answer.message == attempt.message)
+        #expect(t.get(Sample.jobs + "/mine/status").status == 404)
+    }
+
+    @Test func `Anybody may ask what he may do`() {
+        var t = server()
+        func may(_ verb: String, _ resource: String, _ t: inout TestServer) -> JSONValue? {
+            t.post(
+                "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
+                [
+                    "apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview",
+                    "spec": [
+                        "resourceAttributes": [
+                            "verb": .string(verb), "resource": .string(resource), "namespace": "default",
+                        ]
+                    ],
+                ]
+            ).json["status", "allowed"]
+        }
+        #expect(may("list", "configmaps", &t) == true)
+        #expect(may("create", "configmaps", &t) == false)
+        let rules = t.post(
+            "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews",
+            [
+                "apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview",
+                "spec": ["namespace": "default"],
+            ])
+        #expect(rules.json["status", "resourceRules"]?.array?.count == 2, "\(rules.json)")
+    }
+
+    @Test func `A token stands for its account until it expires or the account goes`() {
+        var t = TestServer()
+        let accounts = "/api/v1/namespaces/default/serviceaccounts"
+        t.post(accounts, ["apiVersion": "v1", "kind": "ServiceAccount", "metadata": ["name": "robot"]])
+        let request: JSONValue = [
+            "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": ["expirationSeconds": 600],
+        ]
+        let token = t.post(accounts + "/robot/token", request).json["status", "token"]?.string ?? ""
+        #expect(t.server.user(ofToken: token, now: t.now)?.name == "system:serviceaccount:default:robot")
+        #expect(t.server.user(ofToken: token, now: t.now + .seconds(601)) == nil)
+        #expect(t.server.user(ofToken: "other", now: t.now) == nil)
+        t.delete(accounts + "/robot")
+        #expect(t.server.user(ofToken: token, now: t.now) == nil)
+    }
+}
