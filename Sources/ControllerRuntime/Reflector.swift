@@ -12,9 +12,6 @@ import CLinux
 ///
 /// Every failure is met with the reflector's own backoff; nothing ends it but cancellation.
 public final class Reflector<Object: CachedObject>: Sendable {
-    /// Objects per page of a list.
-    public static var pageSize: Int { 500 }
-
     public let type: ResourceType
     public let store: Store<Object>
     private let client: KubernetesClient
@@ -65,7 +62,7 @@ public final class Reflector<Object: CachedObject>: Sendable {
                 }
             }
             switch machine.nextStep {
-            case .list(let token): await list(token, &machine)
+            case .list(let token, let limit): await list(token, limit, &machine)
             case .watch(let version): await watch(version, &machine)
             }
         }
@@ -73,14 +70,14 @@ public final class Reflector<Object: CachedObject>: Sendable {
 
     // MARK: List
 
-    private func list(_ token: String?, _ machine: inout WatchMachine) async {
+    private func list(_ token: String?, _ limit: Int?, _ machine: inout WatchMachine) async {
         let started = time.monotonicNow()
         if token == nil { store.beginList() }
         do throws(KubernetesError) {
             let page = try await client.list(
                 type, namespace: namespace,
                 ListOptions(
-                    labelSelector: labelSelector, fieldSelector: fieldSelector, limit: Self.pageSize,
+                    labelSelector: labelSelector, fieldSelector: fieldSelector, limit: limit,
                     continueToken: token))
             for refused in store.stage(page.items) { report(refused) }
             let isWhole = machine.received(page: page)

@@ -20,8 +20,8 @@ public struct WatchMachine: Sendable {
     }
 
     public enum Step: Sendable, Hashable {
-        /// Without a token, the first page.
-        case list(continueToken: String?)
+        /// Without a token, the first page; without a limit, all in one piece.
+        case list(continueToken: String?, limit: Int?)
         case watch(resourceVersion: String)
     }
 
@@ -39,19 +39,24 @@ public struct WatchMachine: Sendable {
     private var random: SeededGenerator
     private var heardSinceList = false
     private var tooLarge = 0
+    /// Lists in a row that took longer than their token lived. After two a list comes in one piece, which cannot expire.
+    private var expiredPages = 0
+    private let pageSize: Int
 
     /// A watch that lasted this long worked, even if nothing happened.
     static let working: Duration = .seconds(10)
 
-    public init(backoff: Backoff = .watch, random: SeededGenerator) {
+    /// - Parameter pageSize: objects per page of a list.
+    public init(backoff: Backoff = .watch, pageSize: Int = 500, random: SeededGenerator) {
         self.backoff = backoff
+        self.pageSize = pageSize
         self.random = random
     }
 
     public var nextStep: Step {
         switch state {
-        case .empty: .list(continueToken: nil)
-        case .initPage(let token): .list(continueToken: token)
+        case .empty: .list(continueToken: nil, limit: expiredPages < 2 ? pageSize : nil)
+        case .initPage(let token): .list(continueToken: token, limit: pageSize)
         case .initListed(let version), .watching(let version): .watch(resourceVersion: version)
         }
     }
@@ -68,6 +73,7 @@ public struct WatchMachine: Sendable {
         }
         state = .initListed(resourceVersion: page.resourceVersion)
         heardSinceList = false
+        expiredPages = 0
         return true
     }
 
@@ -114,6 +120,7 @@ public struct WatchMachine: Sendable {
         if !wasListing, lasted >= Self.working { worked() }
         consecutiveFailures += 1
         let consequence = consequence(of: error, wasListing: wasListing)
+        if case .initPage = state, error.isExpired { expiredPages += 1 }
         // A version too old is no fault of the server: list at once, but not in a circle.
         let atOnce = !wasListing && error.isExpired && heardSinceList
         if consequence == .listAgain {

@@ -21,9 +21,10 @@ public struct WorkQueueLimits: Sendable {
         self.perKeyAndSecond = perKeyAndSecond
     }
 
-    func backoff(after failures: Int) -> Duration {
+    /// The delay after the given number of failures in a row of one key, the first being 1.
+    public func delay(afterFailure failures: Int) -> Duration {
         var delay = firstRetry
-        for _ in 0..<min(failures, 64) where delay < longestRetry { delay *= 2 }
+        for _ in 1..<min(max(failures, 1), 64) where delay < longestRetry { delay *= 2 }
         return min(delay, longestRetry)
     }
 }

@@ -106,9 +106,9 @@ struct WorkQueueState: Sendable {
 
     /// The delay that the limits ask for after one more failure of `key`.
     mutating func retryDelay(_ key: ObjectKey, now: Duration) -> Duration {
-        let count = failures[key, default: 0]
-        failures[key] = count + 1
-        return max(limits.backoff(after: count), bucket.reserve(now: now))
+        let count = failures[key, default: 0] + 1
+        failures[key] = count
+        return max(limits.delay(afterFailure: count), bucket.reserve(now: now))
     }
 
     mutating func forget(_ key: ObjectKey) { failures[key] = nil }
