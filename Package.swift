@@ -79,7 +79,7 @@ let package = Package(
                 .product(name: "NIOHTTP1", package: "swift-nio"),
             ]
         ),
-        module("AssayCore", ["JSON", "KubernetesModel"]),
+        module("AssayCore", ["JSON", "KubernetesModel", "OpenSSL"]),
         module(
             "AssayOperator",
             [

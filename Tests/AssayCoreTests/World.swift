@@ -1,0 +1,167 @@
+import AssayCore
+import JSON
+import KubernetesModel
+
+/// A cluster as far as plans need one: it executes them, and plays what other controllers do.
+struct World {
+    struct Conflict: Error {}
+
+    static let namespace = "ml"
+    var objects: [ResourceType: [String: JSONValue]] = [:]
+    var now = Timestamp(seconds: 1_800_000_000)
+    var policy = PodPolicy()
+    var events: [PlannedEvent] = []
+    /// Every object that was ever created, by kind.
+    var created: [String] = []
+    var statusWrites = 0
+    private var counter = 0
+
+    mutating func next() -> Int {
+        counter += 1
+        return counter
+    }
+
+    func get(_ type: ResourceType, _ name: String) -> JSONValue? { objects[type]?[name] }
+
+    func all(_ type: ResourceType) -> [JSONValue] {
+        (objects[type] ?? [:]).sorted { $0.key < $1.key }.map(\.value)
+    }
+
+    // MARK: Writing
+
+    mutating func create(_ type: ResourceType, _ object: JSONValue) throws {
+        let name = object["metadata", "name"]?.string ?? ""
+        guard get(type, name) == nil else { throw Conflict() }
+        var new = object
+        new["metadata", "namespace"] = .string(Self.namespace)
+        new["metadata", "uid"] = .string("uid-\(next())")
+        new["metadata", "generation"] = 1
+        new["metadata", "creationTimestamp"] = .string(now.description)
+        new["metadata", "resourceVersion"] = .string(String(next()))
+        if type.group == "assay.dev" { new["status"] = ["observedGeneration": -1] }
+        objects[type, default: [:]][name] = new
+        created.append("\(type.kind) \(name)")
+    }
+
+    /// Changes an object; a changed spec is a new generation.
+    mutating func update(_ type: ResourceType, _ name: String, _ change: (inout JSONValue) -> Void) {
+        guard let old = get(type, name) else { return }
+        var new = old
+        change(&new)
+        guard new != old else { return }
+        if new["spec"] != old["spec"] {
+            new["metadata", "generation"] = .integer((old["metadata", "generation"]?.integer ?? 0) + 1)
+        }
+        new["metadata", "resourceVersion"] = .string(String(next()))
+        objects[type]?[name] = new
+    }
+
+    mutating func remove(_ type: ResourceType, _ name: String) {
+        guard let removed = objects[type]?.removeValue(forKey: name) else { return }
+        let uid = removed["metadata", "uid"]?.string
+        for (child, members) in objects {
+            for (name, object) in members
+            where object["metadata", "ownerReferences"]?[0]?["uid"]?.string == uid {
+                remove(child, name)
+            }
+        }
+    }
+
+    mutating func execute(_ action: Action) throws {
+        switch action {
+        case .create(let type, let object, _): try create(type, object)
+        case .apply(let type, let key, let object, _):
+            try check(type, key.name, uid: object["metadata", "uid"]?.string)
+            update(type, key.name) { $0 = $0.merging(patch: object) }
+        case .mergePatch(let type, let key, let patch, _, _):
+            try check(type, key.name, uid: patch["metadata", "uid"]?.string)
+            update(type, key.name) { $0 = $0.merging(patch: patch) }
+        case .delete(let type, let key, let uid, _):
+            try check(type, key.name, uid: uid)
+            remove(type, key.name)
+        }
+    }
+
+    private func check(_ type: ResourceType, _ name: String, uid: String?) throws {
+        guard let object = get(type, name) else { throw Conflict() }
+        if let uid, object["metadata", "uid"]?.string != uid { throw Conflict() }
+    }
+
+    /// Executes a plan, or the first `limit` writes of it; the status counts as the last one.
+    mutating func execute(_ plan: Plan, for type: ResourceType, _ name: String, limit: Int = .max) throws {
+        for (index, action) in plan.actions.enumerated() {
+            guard index < limit else { return }
+            try execute(action)
+        }
+        guard plan.actions.count < limit else { return }
+        if let write = plan.status {
+            guard get(type, name)?["metadata", "resourceVersion"] == write.patch["metadata", "resourceVersion"] else {
+                throw Conflict()
+            }
+            update(type, name) { object in
+                object = object.merging(patch: write.patch)
+            }
+            statusWrites += 1
+        }
+        events += plan.events
+    }
+
+    // MARK: Observing
+
+    func trainingJob(_ name: String) throws -> TrainingJob? {
+        try get(.trainingJobs, name).map { try TrainingJob(json: $0) }
+    }
+
+    func model(_ name: String = "wine") throws -> MLModel? { try get(.mlModels, name).map { try MLModel(json: $0) } }
+
+    func observe(trainingJob: TrainingJob, live: Bool) throws -> TrainingJobObservation {
+        TrainingJobObservation(
+            trainingJob: trainingJob, jobs: try all(.jobs).map { try JobObservation(json: $0) },
+            pods: try all(.pods).map { try PodObservation(json: $0) },
+            events: try all(.events).map { try EventObservation(json: $0) }, policy: policy, isLive: live)
+    }
+
+    func observe(model: MLModel, live: Bool) throws -> MLModelObservation {
+        MLModelObservation(
+            model: model, trainingJobs: try all(.trainingJobs).map { try TrainingJob(json: $0) },
+            deployments: try all(.deployments).map { try DeploymentObservation(json: $0) },
+            service: try get(.services, model.metadata.name).map { try ServiceObservation(json: $0) },
+            pods: try all(.pods).map { try PodObservation(json: $0) }, policy: policy, isLive: live)
+    }
+
+    func plan(trainingJob name: String) throws -> Plan {
+        guard let job = try trainingJob(name) else { return Plan() }
+        let plan = TrainingJobPlan.plan(try observe(trainingJob: job, live: false), now: now)
+        guard plan.needsLiveObservation else { return plan }
+        return TrainingJobPlan.plan(try observe(trainingJob: job, live: true), now: now)
+    }
+
+    func plan(model name: String = "wine") throws -> Plan {
+        guard let model = try model(name) else { return Plan() }
+        let plan = MLModelPlan.plan(try observe(model: model, live: false), now: now)
+        guard plan.needsLiveObservation else { return plan }
+        return MLModelPlan.plan(try observe(model: model, live: true), now: now)
+    }
+
+    /// Plans and executes until no plan has anything in it. Returns how many plans had.
+    @discardableResult
+    mutating func settle() throws -> Int {
+        for round in 0..<64 {
+            var isQuiet = true
+            for name in (objects[.mlModels] ?? [:]).keys.sorted() {
+                let plan = try plan(model: name)
+                isQuiet = isQuiet && plan.isEmpty
+                try execute(plan, for: .mlModels, name)
+            }
+            for name in (objects[.trainingJobs] ?? [:]).keys.sorted() {
+                let plan = try plan(trainingJob: name)
+                isQuiet = isQuiet && plan.isEmpty
+                try execute(plan, for: .trainingJobs, name)
+            }
+            if isQuiet { return round }
+        }
+        throw Unsettled()
+    }
+
+    struct Unsettled: Error {}
+}
