@@ -18,6 +18,46 @@ extension APIServer {
                 + "\"\(question.group)\" \(place)")
     }
 
+    /// The role that everything may be bound to, as every cluster has it.
+    mutating func createAdministrators() {
+        let version: JSONValue = "rbac.authorization.k8s.io/v1"
+        func create(_ kind: String, _ plural: String, _ fields: JSONValue) {
+            guard let resource = registry["rbac.authorization.k8s.io", "v1", plural] else { return }
+            let json: JSONValue = [
+                "apiVersion": version, "kind": .string(kind),
+                "metadata": [
+                    "name": "cluster-admin", "uid": .string(generator.uid()),
+                    "creationTimestamp": .string(now.truncatedToSeconds.description),
+                    "labels": ["kubernetes.io/bootstrapping": "rbac-defaults"],
+                ],
+            ]
+            store(json.merging(patch: fields), resource, previous: nil)
+        }
+        create(
+            "ClusterRole", "clusterroles",
+            [
+                "rules": [
+                    ["apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]],
+                    ["nonResourceURLs": ["*"], "verbs": ["*"]],
+                ]
+            ])
+        create(
+            "ClusterRoleBinding", "clusterrolebindings",
+            [
+                "roleRef": ["apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"],
+                "subjects": [
+                    ["apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "system:masters"]
+                ],
+            ])
+    }
+
+    /// A write that turns out to create needs the right to create.
+    func authorizeCreation(_ request: ResourceRequest, _ context: RequestContext) throws(APIFailure) {
+        var creation = request
+        creation.verb = .create
+        try authorize(creation, context.target, user: context.user)
+    }
+
     /// The only name that a list or watch can show, which is then authorized as that name.
     private static func selectedName(_ target: RequestTarget) -> String? {
         let prefix = "metadata.name="

@@ -28,6 +28,17 @@ extension APIServer {
                 "userInfo": ["username": .string(context.user.name), "groups": JSONValue(context.user.groups)]
             ]
             return Self.json(json, status: 201)
+        case ("authentication.k8s.io", "TokenReview"):
+            var json = try body(request, context)
+            if let user = user(ofToken: json["spec", "token"]?.string ?? "", now: context.now) {
+                json["status"] = [
+                    "authenticated": true,
+                    "user": ["username": .string(user.name), "groups": JSONValue(user.groups)],
+                ]
+            } else {
+                json["status"] = ["authenticated": false, "error": "the token is unknown or has expired"]
+            }
+            return Self.json(json, status: 201)
         default: return nil
         }
     }

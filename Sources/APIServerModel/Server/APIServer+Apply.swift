@@ -27,6 +27,7 @@ extension APIServer {
         case .failure(let status): throw APIFailure(status, request.type, request.name ?? "")
         }
         guard let old else {
+            try authorizeCreation(request, context)
             let (entry, more) = try insert(merged, request, context, recordsManager: false)
             return try answer(entry, request, context, status: 201, warnings: warnings + more)
         }

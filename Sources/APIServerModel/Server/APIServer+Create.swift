@@ -4,6 +4,7 @@ import KubernetesModel
 extension APIServer {
     mutating func create(_ request: ResourceRequest, _ context: RequestContext) throws(APIFailure) -> APIResponse {
         if let review = try review(request, context) { return review }
+        if request.type.group.isEmpty, request.type.plural == "bindings" { return try bindByName(request, context) }
         guard request.name == nil else { throw .methodNotAllowed }
         let json = try body(request, context)
         let (entry, warnings) = try insert(json, request, context)

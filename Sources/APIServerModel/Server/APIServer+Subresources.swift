@@ -70,6 +70,16 @@ extension APIServer {
         return APIResponse(status: 200, contentType: "text/plain", content: .podLogs(log))
     }
 
+    /// The older form of a binding, which names its pod itself.
+    mutating func bindByName(_ request: ResourceRequest, _ context: RequestContext) throws(APIFailure) -> APIResponse {
+        guard let pods = registry[type: .pods] else { throw .noSuchPath }
+        var binding = request
+        binding.resource = pods
+        binding.name = try document(context)["metadata", "name"]?.string
+        binding.subresource = "binding"
+        return try bind(binding, context)
+    }
+
     /// Puts a pod on a node.
     private mutating func bind(
         _ request: ResourceRequest, _ context: RequestContext

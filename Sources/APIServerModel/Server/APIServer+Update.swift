@@ -13,6 +13,7 @@ extension APIServer {
             guard request.resource.allowsCreateOnUpdate, request.subresource == nil else {
                 throw .notFound(request.type, name)
             }
+            try authorizeCreation(request, context)
             var fresh = json
             fresh["metadata", "resourceVersion"] = nil
             let (entry, warnings) = try insert(fresh, request, context)

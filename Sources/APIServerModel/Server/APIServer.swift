@@ -34,6 +34,7 @@ public struct APIServer: Sendable {
         generator = SeededGenerator(seed: options.seed)
         for resource in ServedResource.builtIn { registry.serve(resource) }
         for name in ["default", "kube-system", "kube-public", "kube-node-lease"] { createNamespace(name) }
+        if case .rbac = options.authorization { createAdministrators() }
     }
 
     /// Answers one request. A watch is opened, and its identifier is the answer's content.
