@@ -71,9 +71,11 @@ public enum BuiltinKinds {
     private static let rbac = "rbac.authorization.k8s.io"
 
     private static let others: [ResourceDefinition] = [
-        define(.customResourceDefinitions, short: ["crd", "crds"], categories: ["api-extensions"],
+        define(
+            .customResourceDefinitions, short: ["crd", "crds"], categories: ["api-extensions"],
             subresources: ["status"]),
-        define("authentication.k8s.io", "selfsubjectreviews", "SelfSubjectReview", namespaced: false, verbs: ["create"]),
+        define(
+            "authentication.k8s.io", "selfsubjectreviews", "SelfSubjectReview", namespaced: false, verbs: ["create"]),
         define("authentication.k8s.io", "tokenreviews", "TokenReview", namespaced: false, verbs: ["create"]),
         define(
             "authorization.k8s.io", "localsubjectaccessreviews", "LocalSubjectAccessReview",
@@ -84,7 +86,8 @@ public enum BuiltinKinds {
         define(
             "authorization.k8s.io", "selfsubjectrulesreviews", "SelfSubjectRulesReview", namespaced: false,
             verbs: ["create"]),
-        define("authorization.k8s.io", "subjectaccessreviews", "SubjectAccessReview", namespaced: false, verbs: ["create"]),
+        define(
+            "authorization.k8s.io", "subjectaccessreviews", "SubjectAccessReview", namespaced: false, verbs: ["create"]),
         define(.leases),
         define(.endpointSlices),
         define(.events, short: ["ev"], schema: "NewEvent"),

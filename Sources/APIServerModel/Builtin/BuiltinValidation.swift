@@ -72,7 +72,8 @@ enum BuiltinValidation {
 
     private static func selector(_ spec: JSONCursor) -> [FieldError] {
         let selector = spec["selector"]
-        let terms = (selector.value?["matchLabels"]?.object?.count ?? 0)
+        let terms =
+            (selector.value?["matchLabels"]?.object?.count ?? 0)
             + (selector.value?["matchExpressions"]?.array?.count ?? 0)
         guard let value = selector.value else { return [] }
         if terms == 0 {
@@ -108,7 +109,8 @@ enum BuiltinValidation {
         // Scheduling directives of a suspended job may change; queue controllers use that (KEP-2926).
         func fixed(_ template: JSONValue?) -> JSONValue? {
             guard var template, old["suspend"]?.bool == true else { return template }
-            for path in [["metadata"], ["spec", "nodeSelector"], ["spec", "affinity"], ["spec", "tolerations"],
+            for path in [
+                ["metadata"], ["spec", "nodeSelector"], ["spec", "affinity"], ["spec", "tolerations"],
                 ["spec", "schedulingGates"],
             ] { template[path: path] = nil }
             return template

@@ -78,7 +78,10 @@ public enum CustomResources {
         }
         if schema["$ref"] != nil { errors.append(.forbidden("\(path).$ref", "$ref is not supported")) }
         if schema["uniqueItems"]?.bool == true {
-            errors.append(.forbidden("\(path).uniqueItems", "uniqueItems cannot be set to true since the runtime complexity becomes quadratic"))
+            errors.append(
+                .forbidden(
+                    "\(path).uniqueItems",
+                    "uniqueItems cannot be set to true since the runtime complexity becomes quadratic"))
         }
         if schema["properties"] != nil, schema["additionalProperties"] != nil {
             errors.append(

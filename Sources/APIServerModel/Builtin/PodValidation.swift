@@ -16,7 +16,9 @@ enum PodValidation {
         for name in ["terminationGracePeriodSeconds"] { errors += BuiltinValidation.notNegative(spec[name]) }
         if let deadline = spec["activeDeadlineSeconds"].value?.integer, deadline < 1 {
             errors.append(
-                .invalid(spec["activeDeadlineSeconds"].path, .integer(deadline), "must be between 1 and 2147483647, inclusive"))
+                .invalid(
+                    spec["activeDeadlineSeconds"].path, .integer(deadline),
+                    "must be between 1 and 2147483647, inclusive"))
         }
         errors += NameRules.labels(spec["nodeSelector"].value, spec["nodeSelector"].path)
         for name in ["nodeName", "serviceAccountName"] {
@@ -26,7 +28,7 @@ enum PodValidation {
         return errors
     }
 
-    /// The names of volumes; missing and wrong ones are reported, duplicates by the schema.
+    /// The names of volumes; wrong and repeated ones are reported.
     private static func names(_ list: JSONCursor, _ errors: inout [FieldError]) -> Set<String> {
         var result: Set<String> = []
         for index in (list.value?.array ?? []).indices {
@@ -34,7 +36,9 @@ enum PodValidation {
             if let problem = NameRules.problem(withLabel: name) {
                 errors.append(.invalid(list[index]["name"].path, .string(name), problem))
             }
-            result.insert(name)
+            if !result.insert(name).inserted {
+                errors.append(.duplicate(list[index]["name"].path, .string(name)))
+            }
         }
         return result
     }
@@ -153,6 +157,7 @@ enum PodValidation {
 
     private static func mounts(_ list: JSONCursor, _ volumes: Set<String>) -> [FieldError] {
         var errors: [FieldError] = []
+        var paths: Set<String> = []
         for index in (list.value?.array ?? []).indices {
             let mount = list[index]
             if let name = mount["name"].value, let text = name.string, !text.isEmpty, !volumes.contains(text) {
@@ -160,8 +165,13 @@ enum PodValidation {
                     FieldError(
                         kind: .invalid, path: mount["name"].path, message: "Not found: \(name.serialized())"))
             }
-            if let path = mount["mountPath"].value?.string, path.contains(":") {
-                errors.append(.invalid(mount["mountPath"].path, .string(path), "must not contain ':'"))
+            if let path = mount["mountPath"].value?.string {
+                if path.contains(":") {
+                    errors.append(.invalid(mount["mountPath"].path, .string(path), "must not contain ':'"))
+                }
+                if !paths.insert(path).inserted {
+                    errors.append(.invalid(mount["mountPath"].path, .string(path), "must be unique"))
+                }
             }
             if let path = mount["subPath"].value?.string {
                 if path.hasPrefix("/") {

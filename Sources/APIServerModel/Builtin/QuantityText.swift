@@ -15,7 +15,8 @@ enum QuantityText {
         guard let number = Double(String(digits)) else { return nil }
         let suffix = String(text[digits.endIndex...])
         if let factor = suffixes[suffix] { return number * factor }
-        guard let exponent = suffix.first, exponent == "e" || exponent == "E", let power = Int(suffix.dropFirst()) else {
+        guard let exponent = suffix.first, exponent == "e" || exponent == "E", let power = Int(suffix.dropFirst())
+        else {
             return nil
         }
         return Double("\(digits)e\(power)")

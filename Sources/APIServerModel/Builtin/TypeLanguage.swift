@@ -130,6 +130,7 @@ struct TypeLanguage {
         } else if flag == "open" {
             rules.preservesUnknownFields = true
         } else if let range = flag.firstRange(of: "..") {
+            rules.namesWholeRange = true
             rules.minimum = Double(String(flag[..<range.lowerBound]))
             rules.maximum = Double(String(flag[range.upperBound...]))
         } else {

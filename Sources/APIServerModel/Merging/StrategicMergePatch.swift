@@ -47,7 +47,10 @@ public enum StrategicMergePatch {
         for (name, order) in patch where name.hasPrefix(orderPrefix) {
             let list = String(name.dropFirst(orderPrefix.count))
             guard let elements = result[list]?.array else { continue }
-            result[list] = .array(sorted(elements, by: order.array ?? [], key: schema.child(list).patch.mergeKey))
+            result[list] = .array(
+                sorted(
+                    elements, by: order.array ?? [], as: original[list]?.array ?? [],
+                    key: schema.child(list).patch.mergeKey))
         }
         return result
     }
@@ -103,22 +106,30 @@ public enum StrategicMergePatch {
         return .object(JSONObject(object.compactMap { $0.hasPrefix("$") ? nil : ($0, $1) }))
     }
 
-    /// Sorts a merged list: what `order` names in that order, what only the server has stays near its neighbours.
-    private static func sorted(_ elements: [JSONValue], by order: [JSONValue], key: String?) -> [JSONValue] {
+    /// Sorts a merged list: what `order` names in that order, and what only the server has where it stood before,
+    /// as far as both can be had (`mergeSortedSlice`).
+    private static func sorted(
+        _ elements: [JSONValue], by order: [JSONValue], as before: [JSONValue], key: String?
+    ) -> [JSONValue] {
         func identity(_ element: JSONValue) -> JSONValue { key.flatMap { element[$0] } ?? element }
         let wanted = order.map(identity)
-        let named = wanted.compactMap { wanted in elements.first { identity($0) == wanted } }
-        var others = elements.enumerated().filter { !wanted.contains(identity($0.element)) }[...]
+        let old = before.map(identity)
+        var named = wanted.compactMap { wanted in elements.first { identity($0) == wanted } }[...]
+        var others = elements.filter { !wanted.contains(identity($0)) }[...]
         var result: [JSONValue] = []
-        for element in named {
-            let position = elements.firstIndex(of: element) ?? elements.count
-            while let other = others.first, other.offset < position {
-                result.append(other.element)
+        while let next = named.first {
+            guard let other = others.first else { break }
+            if let position = old.firstIndex(of: identity(other)), let index = old.firstIndex(of: identity(next)),
+                position < index
+            {
+                result.append(other)
                 others.removeFirst()
+            } else {
+                result.append(next)
+                named.removeFirst()
             }
-            result.append(element)
         }
-        return result + others.map(\.element)
+        return result + named + others
     }
 }
 

@@ -25,20 +25,24 @@ enum TypedMerge {
         let liveIndex = Dictionary(zip(liveElements, live.indices)) { first, _ in first }
         var result: [JSONValue] = []
         var next = 0
-        func isOurs(_ index: Int) -> Bool { wanted.contains(liveElements[index]) }
-        for (element, item) in zip(configElements, config) {
-            guard let index = liveIndex[element] else {
-                result.append(item)
-                continue
-            }
-            while next < index {
-                if !isOurs(next) { result.append(live[next]) }
+        var taken: Set<PathElement> = []
+        func takeLiveOnly() {
+            while next < live.count {
+                let element = liveElements[next]
+                if !wanted.contains(element) {
+                    result.append(live[next])
+                } else if !taken.contains(element) {
+                    return
+                }
                 next += 1
             }
-            next = max(next, index + 1)
-            result.append(merge(live[index], item, schema: schema.element))
         }
-        for index in live.indices.dropFirst(next) where !isOurs(index) { result.append(live[index]) }
+        for (element, item) in zip(configElements, config) {
+            takeLiveOnly()
+            taken.insert(element)
+            result.append(merge(liveIndex[element].map { live[$0] }, item, schema: schema.element))
+        }
+        takeLiveOnly()
         return result
     }
 

@@ -90,7 +90,8 @@ public struct ColumnPath: Sendable, Hashable {
         } catch {
             return nil
         }
-        return .filter(left.dropFirst(2).split(separator: ".").map(String.init), equals: condition[range] == "==", value)
+        return .filter(
+            left.dropFirst(2).split(separator: ".").map(String.init), equals: condition[range] == "==", value)
     }
 
     /// What the path leads to, in order.

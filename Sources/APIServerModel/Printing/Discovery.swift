@@ -155,7 +155,8 @@ extension Discovery {
         }
         switch name {
         case "scale":
-            return SubresourceKind(group: "autoscaling", version: "v1", kind: "Scale", verbs: ["get", "patch", "update"])
+            return SubresourceKind(
+                group: "autoscaling", version: "v1", kind: "Scale", verbs: ["get", "patch", "update"])
         case "log": return own(["get"])
         case "binding": return SubresourceKind(group: "", version: "v1", kind: "Binding", verbs: ["create"])
         case "eviction": return SubresourceKind(group: "policy", version: "v1", kind: "Eviction", verbs: ["create"])

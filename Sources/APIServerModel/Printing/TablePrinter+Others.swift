@@ -31,7 +31,8 @@ extension TablePrinter {
             [name(object), .string(Selectors.text(object["spec", "podSelector"])), age(object, now)]
         },
         "ResourceQuota": Layout("Name Request Limit Age") { object, now in
-            let used = (object["status", "hard"]?.object ?? object["spec", "hard"]?.object ?? [:]).map { resource, hard in
+            let used = (object["status", "hard"]?.object ?? object["spec", "hard"]?.object ?? [:]).map {
+                resource, hard in
                 let amount = object["status", "used"]?[resource] ?? "0"
                 return (resource, "\(resource): \(plainText(amount))/\(plainText(hard))")
             }

@@ -85,7 +85,9 @@ public struct TablePrinter: Sendable {
     /// The columns of a custom resource: its name, and what its definition prints.
     private static func layout(of definition: ResourceDefinition) -> Layout {
         var columns = definition.columns
-        if columns.isEmpty { columns = [PrinterColumn(name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp")] }
+        if columns.isEmpty {
+            columns = [PrinterColumn(name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp")]
+        }
         let paths = columns.map { ColumnPath($0.jsonPath) }
         let types = columns.map(\.type)
         var layout = Layout("Name") { object, now in

@@ -47,7 +47,8 @@ public struct FieldError: Error, Sendable, Hashable, CustomStringConvertible {
 
     public static func tooMany(_ path: String, actual: Int, max: Int) -> FieldError {
         FieldError(
-            kind: .tooMany, path: path, message: "Too many: \(actual): must have at most \(max) item\(max == 1 ? "" : "s")")
+            kind: .tooMany, path: path,
+            message: "Too many: \(actual): must have at most \(max) item\(max == 1 ? "" : "s")")
     }
 
     public static func forbidden(_ path: String, _ detail: String) -> FieldError {

@@ -56,7 +56,8 @@ extension Schema.Rules {
             do {
                 pattern = try Pattern(text)
             } catch {
-                throw .invalid("\(path).pattern", .string(text), "must be a valid regular expression, but isn't: \(error)")
+                throw .invalid(
+                    "\(path).pattern", .string(text), "must be a valid regular expression, but isn't: \(error)")
             }
         }
         format = json["format"]?.string

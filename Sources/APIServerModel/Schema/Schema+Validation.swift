@@ -61,7 +61,15 @@ extension Schema {
     private func validate(number value: JSONValue, _ path: String, _ errors: inout [FieldError]) {
         guard let number = value.double else { return }
         func fail(_ rule: String, _ bound: Double) {
-            errors.append(.invalid(path, value, "\(path) in body should be \(rule) \(JSONValue.number(bound).serialized())"))
+            errors.append(
+                .invalid(path, value, "\(path) in body should be \(rule) \(JSONValue.number(bound).serialized())"))
+        }
+        if rules.namesWholeRange, let low = rules.minimum, let high = rules.maximum {
+            let range = "\(JSONValue.number(low)) and \(JSONValue.number(high))"
+            if !(low...max(low, high)).contains(number) {
+                errors.append(.invalid(path, value, "must be between \(range), inclusive"))
+            }
+            return
         }
         if let bound = rules.minimum {
             if rules.exclusiveMinimum, number <= bound { fail("greater than", bound) }

@@ -50,6 +50,8 @@ public final class Schema: Sendable {
         public var maximum: Double?
         public var exclusiveMinimum = false
         public var exclusiveMaximum = false
+        /// Whether both bounds are named in one message, as in the built-in kinds.
+        public var namesWholeRange = false
         public var multipleOf: Double?
         public var uniqueItems = false
         public var nullable = false
