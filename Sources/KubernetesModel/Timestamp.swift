@@ -13,11 +13,17 @@ public struct Timestamp: Sendable, Hashable, Comparable, CustomStringConvertible
     public static func - (left: Timestamp, right: Timestamp) -> Duration { left.sinceEpoch - right.sinceEpoch }
 
     /// The start of the second: what is left after a round trip through `metav1.Time`.
-    public var truncatedToSeconds: Timestamp { Timestamp(seconds: sinceEpoch.components.seconds) }
+    public var truncatedToSeconds: Timestamp { Timestamp(seconds: floored.seconds) }
+
+    /// Seconds, and what is above them, which is never negative: also before the epoch.
+    private var floored: (seconds: Int64, attoseconds: Int64) {
+        let (seconds, attoseconds) = sinceEpoch.components
+        return attoseconds < 0 ? (seconds - 1, attoseconds + 1_000_000_000_000_000_000) : (seconds, attoseconds)
+    }
 
     /// `2026-11-22T21:36:08Z`
     public var description: String {
-        let (days, second) = Self.floorDivide(sinceEpoch.components.seconds, 86_400)
+        let (days, second) = Self.floorDivide(floored.seconds, 86_400)
         let (year, month, day) = Self.civil(fromDays: days)
         func pad(_ value: Int64, _ width: Int = 2) -> String {
             let text = String(value)
@@ -29,7 +35,7 @@ public struct Timestamp: Sendable, Hashable, Comparable, CustomStringConvertible
 
     /// `2026-11-22T21:36:08.123456Z`, as `metav1.MicroTime` is written.
     public var microTime: String {
-        let micros = String(sinceEpoch.components.attoseconds / 1_000_000_000_000)
+        let micros = String(floored.attoseconds / 1_000_000_000_000)
         return description.dropLast() + "." + String(repeating: "0", count: 6 - micros.count) + micros + "Z"
     }
 
