@@ -34,7 +34,7 @@ struct World {
         guard get(type, name) == nil else { throw Conflict() }
         var new = object
         new["metadata", "namespace"] = .string(Self.namespace)
-        new["metadata", "uid"] = .string("uid-\(next())")
+        new["metadata", "uid"] = .string("uid-\(created.count)")
         new["metadata", "generation"] = 1
         new["metadata", "creationTimestamp"] = .string(now.description)
         new["metadata", "resourceVersion"] = .string(String(next()))

@@ -106,7 +106,7 @@ struct TrainingJobPlanner {
     private mutating func begin(_ name: String, number: Int, _ spec: TrainingJobSpec) {
         if let child = observed.jobs.first(where: { $0.metadata.name == name }) {
             guard isOurs(child.metadata) else { return }
-            record(name, number: number)
+            record(name, number: number, spec)
             attend(child, spec)
             return
         }
@@ -124,13 +124,13 @@ struct TrainingJobPlanner {
             return
         }
         result.actions.append(.create(.jobs, rendered, manager: FieldManager.spec))
-        record(name, number: number)
-        status.parameters = spec.parameters
-        status.seed = spec.seed
+        record(name, number: number, spec)
         progress(.pending, reason: "JobCreated", message: "the Job \(name) is made")
     }
 
-    private mutating func record(_ name: String, number: Int) {
+    private mutating func record(_ name: String, number: Int, _ spec: TrainingJobSpec) {
+        status.parameters = spec.parameters
+        status.seed = spec.seed
         guard status.attempts.last?.number != number else { return }
         status.attempts.append(Attempt(number: number, job: name))
     }
