@@ -135,3 +135,24 @@ import Testing
         #expect(answer.status == 415)
     }
 }
+
+extension ServerApplyTests {
+    @Test func `Nobody comes to own what the path cannot set`() {
+        var t = TestServer()
+        t.post(Sample.definitions, Sample.definition)
+        var widget = Sample.widget("a")
+        widget["status"] = ["phase": "Mine"]
+        widget["metadata", "labels"] = ["x": "y"]
+        let main = t.send(
+            "PATCH", Sample.widgets + "/a?fieldManager=m", widget, type: "application/apply-patch+yaml")
+        #expect(main.json["status"] == nil)
+        #expect(main.json["metadata", "managedFields"]?[0]?["fieldsV1", "f:status"] == nil)
+        widget["spec", "size"] = 9
+        let status = t.send(
+            "PATCH", Sample.widgets + "/a/status?fieldManager=s", widget, type: "application/apply-patch+yaml")
+        #expect(status.status == 200, "\(status.message)")
+        #expect(status.json["spec", "size"] == 1)
+        let managed = (status.json["metadata", "managedFields"]?.array ?? []).first { $0["manager"] == "s" }
+        #expect(managed?["fieldsV1"] == ["f:status": ["f:phase": [:]]])
+    }
+}

@@ -100,6 +100,7 @@ import Testing
         let third = t.merge(Sample.maps + "/a", ["data": ["k": "w"]])
         #expect(third.resourceVersion != first.resourceVersion)
         #expect(t.server.writeCount(user: "kubernetes-admin", verb: "patch") == 1)
+        #expect(t.server.writeRequestCount(agent: "test") == 4)
     }
 
     @Test func `A merge patch that names the old version is a conflict`() {

@@ -48,6 +48,25 @@ extension APIServer {
         }
         config["metadata", "name"] = JSONValue(request.name)
         try place(&config, request)
+        reset(&config, request)
+    }
+
+    /// Takes away what a write to this path cannot set, so that nobody comes to own it (`GetResetFields`).
+    private func reset(_ config: inout JSONValue, _ request: ResourceRequest) {
+        guard request.resource.hasStatus else { return }
+        guard request.subresource == "status" else {
+            config["status"] = nil
+            return
+        }
+        for name in config.object?.keys ?? [] where !["apiVersion", "kind", "metadata", "status"].contains(name) {
+            config[name] = nil
+        }
+        guard request.resource.isCustom else { return }
+        let metadata = config["metadata"]
+        config["metadata"] = [:]
+        for field in ["name", "namespace", "uid", "resourceVersion"] {
+            config["metadata", field] = metadata?[field]
+        }
     }
 
     /// `new` with the field managers that follow from a write of it.

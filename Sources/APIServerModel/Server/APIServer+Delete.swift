@@ -147,7 +147,10 @@ extension APIServer {
         guard resource.type == .pods else { return 0 }
         if (old.json["spec", "nodeName"]?.string ?? "").isEmpty { return 0 }
         if ["Failed", "Succeeded"].contains(old.json["status", "phase"]?.string ?? "") { return 0 }
-        return options.gracePeriodSeconds ?? old.metadata["deletionGracePeriodSeconds"]?.int
+        let seconds =
+            options.gracePeriodSeconds ?? old.metadata["deletionGracePeriodSeconds"]?.int
             ?? old.json["spec", "terminationGracePeriodSeconds"]?.int ?? 30
+        // A century, so that no number from outside leaves the calendar.
+        return min(max(seconds, 0), 3_155_760_000)
     }
 }

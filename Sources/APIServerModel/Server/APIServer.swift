@@ -10,8 +10,10 @@ public struct APIServer: Sendable {
     public let options: APIServerOptions
     /// The version of the whole store: every write has the next one.
     public internal(set) var resourceVersion: UInt64 = 0
-    /// Writes that changed something, by user and verb.
-    public internal(set) var writes: [WriteCount.Key: Int] = [:]
+    /// Writes that changed something.
+    public internal(set) var writes: [RequestKind: Int] = [:]
+    /// All requests about objects, those included that were refused.
+    public internal(set) var requests: [RequestKind: Int] = [:]
 
     var registry = Registry()
     var storages: [StorageKey: ObjectStorage] = [:]
@@ -65,8 +67,9 @@ public struct APIServer: Sendable {
         guard case .resource(let resourceRequest) = route else {
             return try document(route, request, target)
         }
-        try authorize(resourceRequest, target, user: user)
         let context = RequestContext(request, target: target, user: user, now: now)
+        requests[kind(of: resourceRequest, context), default: 0] += 1
+        try authorize(resourceRequest, target, user: user)
         var response = try perform(resourceRequest, context)
         if let warning = resourceRequest.resource.definition.deprecationWarning {
             response.headers.append(Self.header(warning: warning))
@@ -97,7 +100,7 @@ public struct APIServer: Sendable {
         default:
             let before = resourceVersion
             let response = try performWrite(request, context)
-            if resourceVersion != before { count(request, context) }
+            if resourceVersion != before { writes[kind(of: request, context), default: 0] += 1 }
             return response
         }
     }

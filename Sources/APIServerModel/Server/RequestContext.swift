@@ -27,9 +27,12 @@ struct RequestContext: Sendable {
 
     /// Who is noted in `managedFields`: the parameter, else the user agent up to its slash.
     var fieldManager: String {
-        if let manager = target.value("fieldManager") { return manager }
-        let agent = request.headers["user-agent"] ?? ""
-        let name = String(agent.prefix { $0 != "/" })
+        target.value("fieldManager") ?? agent
+    }
+
+    /// The user agent up to its slash.
+    var agent: String {
+        let name = String((request.headers["user-agent"] ?? "").prefix { $0 != "/" })
         return name.isEmpty ? "unknown" : name
     }
 
