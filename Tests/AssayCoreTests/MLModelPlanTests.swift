@@ -269,3 +269,21 @@ import Testing
         #expect(world.condition("Ready")?["status"] == "False")
     }
 }
+
+extension MLModelPlanTests {
+    @Test func aDeploymentOfTheNameThatIsNotOursIsNeverAdopted() throws {
+        var world = try World.model(at: .training)
+        world.succeedJob()
+        try world.settle()
+        let name = try #require(world.status["candidate"]?.string)
+        // As if somebody had been faster, and our status had not been written.
+        world.update(.deployments, name) { $0["metadata", "ownerReferences"] = [] }
+        world.update(.mlModels, "wine") { $0["status", "revisions"] = [] }
+        let before = world.get(.deployments, name)
+        let model = try #require(try world.model())
+        #expect(MLModelPlan.deploymentNames(of: model) == [name])
+        try world.settle()
+        #expect(world.condition("Stalled")?["reason"] == "NameTaken")
+        #expect(world.get(.deployments, name) == before)
+    }
+}

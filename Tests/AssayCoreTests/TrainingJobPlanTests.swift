@@ -273,3 +273,19 @@ import Testing
         #expect(plan.events.first?.reason == "StatusUnreadable")
     }
 }
+
+extension TrainingJobPlanTests {
+    @Test func aLostJobOfAChangedSpecIsNotMadeAgain() throws {
+        var world = World()
+        try world.create(.trainingJobs, try Sample.trainingJob())
+        try world.settle()
+        world.update(.trainingJobs, "wine") { $0["spec", "seed"] = 43 }
+        world.remove(.jobs, world.all(.jobs).first?["metadata", "name"]?.string ?? "")
+        try world.settle()
+        #expect(world.all(.jobs).isEmpty)
+        world.update(.trainingJobs, "wine") { $0["spec", "seed"] = 42 }
+        try world.settle()
+        #expect(world.all(.jobs).count == 1)
+        #expect(world.get(.trainingJobs, "wine")?["status", "attempts"]?[1]?["number"] == 2)
+    }
+}

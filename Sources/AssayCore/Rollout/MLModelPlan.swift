@@ -33,6 +33,17 @@ public enum MLModelPlan {
 
     /// The names of Deployments that the plan asks about, beside those that the model controls.
     public static func deploymentNames(of model: MLModel) -> [String] {
-        (model.status.value?.revisions ?? []).filter { $0.state != .superseded }.map(\.deployment)
+        let recorded = (model.status.value?.revisions ?? []).filter { $0.state != .superseded }.map(\.deployment)
+        guard let next = candidate(of: model)?.deployment, !recorded.contains(next) else { return recorded }
+        return recorded + [next]
+    }
+
+    /// What the spec's run is served as, once it has trained.
+    private static func candidate(of model: MLModel) -> Revision? {
+        guard let spec = model.spec.value, let runs = model.status.value?.runs,
+            let run = runs.last(where: { $0.trainingHash == spec.training.hash && $0.phase == .trained })
+        else { return nil }
+        let pinning = ImagePinning(serving: spec.serving, training: spec.training.spec.template, trained: run.images)
+        return Revision(of: run, model: model.metadata, images: pinning.images, serving: spec.serving)
     }
 }

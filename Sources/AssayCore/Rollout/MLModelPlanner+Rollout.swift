@@ -16,27 +16,13 @@ extension MLModelPlanner {
                 return
             }
         }
-        let revision = revision(of: run, images: pinning.images, spec)
+        let revision = Revision(of: run, model: model.metadata, images: pinning.images, serving: spec.serving)
         if status.revision == revision.name {
             status.candidate = nil
             tellServing()
         } else {
             tryCandidate(revision, run, spec)
         }
-    }
-
-    /// Equal products have equal names.
-    private func revision(of run: Run, images: [ContainerImage], _ spec: MLModelSpec) -> Revision {
-        let rendering = ServingRendering.version
-        let name = ChildName.make(
-            prefix: model.metadata.name,
-            identity: [
-                String(rendering), String(run.number), spec.serving.revisionHash,
-                JSONValue(images.map(\.json)).serialized(),
-            ], hashLength: 10)
-        return Revision(
-            name: name, run: run.number, servingHash: spec.serving.revisionHash, rendering: rendering,
-            deployment: name, port: spec.serving.port, images: images)
     }
 
     private mutating func tryCandidate(_ revision: Revision, _ run: Run, _ spec: MLModelSpec) {

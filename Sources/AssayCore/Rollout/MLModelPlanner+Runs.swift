@@ -5,6 +5,11 @@ import KubernetesModel
 extension MLModelPlanner {
     /// The run stands in status before anything is made for it, so that its number and trigger are recorded once.
     mutating func beginRun(_ spec: MLModelSpec) {
+        // A Service of the name that is somebody else's is in no cache, and better found before the training.
+        guard observed.isLive else {
+            result.needsLiveObservation = true
+            return
+        }
         guard mayRun(spec) else { return }
         let number = (status.runs.map(\.number).max() ?? 0) + 1
         let name = ChildName.run(

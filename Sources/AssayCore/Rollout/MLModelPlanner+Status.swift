@@ -128,17 +128,32 @@ extension MLModelPlanner {
             isWarning ? .warning : .normal, reason: reason, action: "Reconcile", note: governing?.message ?? "")
     }
 
-    /// The oldest of the history first gives up its details, then its place.
+    /// The oldest of the history first gives up its details, then its values, then its place. The TrainingJobs still
+    /// have them.
     private mutating func shrink() {
-        var index = 0
-        while index < status.runs.count, status.json.serializedBytes().count > Self.largestStatus {
-            let run = status.runs[index]
-            if run.number != servingRevision?.run, run.phase != .training, index < status.runs.count - 1 {
-                status.runs[index].parameters = [:]
-                status.runs[index].verdicts = []
-                status.runs[index].message = nil
-            }
-            index += 1
+        shrinkRuns {
+            $0.parameters = [:]
+            $0.verdicts = []
+            $0.message = nil
+        }
+        shrinkRuns { $0.metrics = [] }
+        while isTooLarge, let index = status.runs.firstIndex(where: { isPast($0) }) { status.runs.remove(at: index) }
+        for index in status.runs.indices where isTooLarge { status.runs[index].parameters = [:] }
+    }
+
+    private var isTooLarge: Bool { status.json.serializedBytes().count > Self.largestStatus }
+
+    /// Neither what is wanted nor what serves.
+    private func isPast(_ run: Run) -> Bool {
+        let wanted = model.spec.value.flatMap { runIndex(for: $0.training.hash) }
+        return run.number != servingRevision?.run && run.phase != .training
+            && run.number != wanted.map { status.runs[$0].number } && run.number != status.runs.last?.number
+    }
+
+    private mutating func shrinkRuns(_ change: (inout Run) -> Void) {
+        for index in status.runs.indices where isPast(status.runs[index]) {
+            guard isTooLarge else { return }
+            change(&status.runs[index])
         }
     }
 }

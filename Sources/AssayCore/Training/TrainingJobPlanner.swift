@@ -59,8 +59,9 @@ struct TrainingJobPlanner {
         }
         if let attempt = status.attempts.last, attempt.outcome == .running {
             follow(attempt, spec)
-        } else if !isChanged(spec) {
-            begin(TrainingJobPlan.jobName(of: job, attempt: 1), number: 1, spec)
+        } else {
+            let number = (status.attempts.last?.number ?? 0) + 1
+            begin(TrainingJobPlan.jobName(of: job, attempt: number), number: number, spec)
         }
     }
 
@@ -110,6 +111,7 @@ struct TrainingJobPlanner {
             attend(child, spec)
             return
         }
+        if isChanged(spec) { return }
         if spec.suspend == true {
             suspended("held before its Job was made; set spec.suspend to false to go on")
             return
