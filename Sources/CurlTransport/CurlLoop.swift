@@ -177,6 +177,10 @@ private struct CurlLoop: ~Copyable {
     }
 
     /// The handle leaves libcurl first, so that no callback can find the entry afterwards.
+    ///
+    /// Of a transfer that still runs, this closes an HTTP/1.1 connection at once. On HTTP/2 libcurl 7.88 queues the stream's
+    /// reset until something else is sent or received on the connection, so a server may count a cancelled watch a little
+    /// longer; nothing of it reaches us.
     private mutating func remove(
         _ entry: TransferEntry, _ end: Result<Void, HTTPTransportError>, keepsHandle: Bool = false
     ) {
