@@ -35,7 +35,7 @@ import Musl
         }
         let transport = try server.transport()
         let response = try await transport.send(
-            HTTPRequest(.get, "/", delivery: .stream(idleTimeout: .milliseconds(300))))
+            HTTPRequest(.get, "/", delivery: .stream(idleTimeout: .seconds(2))))
         // The server stands still: the same count twice, a while apart, and longer than the idle deadline.
         var last = -1
         while true {
@@ -45,6 +45,7 @@ import Musl
             last = now
         }
         #expect(last < 24 << 20, "held back by the sockets' buffers and ours")
+        try await Task.sleep(for: .milliseconds(1800))
         var count = 0
         var isRight = true
         while let chunk = try await response.body.next() {
@@ -79,43 +80,50 @@ import Musl
         #expect(try await response.body.next() == nil, "the end stays the end")
     }
 
+    /// Cancels what `operation` waits for; how long that took. The machine may be busy, so the best of ten tries counts.
+    private static func bestCancellation(
+        _ operation: @escaping @Sendable (_ isWaiting: Locked<Bool>) async -> HTTPTransportError.Code?
+    ) async throws -> Duration {
+        var best: Duration = .seconds(3600)
+        for _ in 0..<10 {
+            let isWaiting = Locked(false)
+            try await withThrowingTaskGroup(of: HTTPTransportError.Code?.self) { group in
+                group.addTask { await operation(isWaiting) }
+                #expect(try await eventually { isWaiting.withLock { $0 } })
+                try await Task.sleep(for: .milliseconds(20))
+                let before = ContinuousClock.now
+                group.cancelAll()
+                for try await code in group { #expect(code == .cancelled) }
+                best = min(best, ContinuousClock.now - before)
+            }
+        }
+        return best
+    }
+
     @Test func cancellingTheReaderEndsAnIdleWatchPromptly() async throws {
         let closed = Locked(0)
         let server = try Self.idleServer(closed)
         let transport = try server.transport()
-        let started = Locked<ContinuousClock.Instant?>(nil)
-        let code = try await withThrowingTaskGroup(of: HTTPTransportError.Code?.self) { group in
-            group.addTask {
+        let best = try await Self.bestCancellation { isWaiting in
+            await failure {
                 let response = try await transport.send(Self.watch)
-                started.withLock { $0 = .now }
-                return await failure { _ = try await response.body.next() }?.code
-            }
-            #expect(try await eventually { started.withLock { $0 } != nil })
-            let before = ContinuousClock.now
-            group.cancelAll()
-            let code = try await group.next() ?? nil
-            #expect(ContinuousClock.now - before < .milliseconds(100))
-            return code
+                isWaiting.withLock { $0 = true }
+                _ = try await response.body.next()
+            }?.code
         }
-        #expect(code == .cancelled)
-        #expect(try await eventually { closed.withLock { $0 } == 1 })
+        #expect(best < .milliseconds(5))
+        #expect(try await eventually { closed.withLock { $0 } == 10 })
     }
 
     @Test func cancellingWhileConnectingIsPrompt() async throws {
         // A listener that accepts nobody: after its backlog is full, connecting hangs.
         let server = try RawServer(backlog: 0, nil)
-        let fillers = try (0..<4).map { _ in try CurlTransport(TransportConfiguration(server: server.url)) }
         let transport = try server.transport()
-        try await withThrowingTaskGroup(of: HTTPTransportError.Code?.self) { group in
-            for filler in fillers + [transport] {
-                group.addTask { await failure { _ = try await filler.send(Self.watch) }?.code }
-            }
-            try await Task.sleep(for: .milliseconds(100))
-            let before = ContinuousClock.now
-            group.cancelAll()
-            for try await code in group { #expect(code == .cancelled) }
-            #expect(ContinuousClock.now - before < .milliseconds(100))
+        let best = try await Self.bestCancellation { isWaiting in
+            isWaiting.withLock { $0 = true }
+            return await failure { _ = try await transport.send(Self.watch) }?.code
         }
+        #expect(best < .milliseconds(5))
     }
 
     @Test func aConnectTimeoutMeansNothingWasSent() async throws {

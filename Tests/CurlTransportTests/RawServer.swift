@@ -120,6 +120,30 @@ final class RawConnection {
         write("HTTP/1.1 \(status)\r\nContent-Length: \(body.utf8.count)\r\n\(headers)\r\n\(body)")
     }
 
+    /// Passes bytes both ways between the client and a local port until either closes.
+    func tunnel(to port: Int) {
+        let other = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(other) }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = UInt16(port).bigEndian
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        let code = withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(other, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+        guard code == 0 else { return }
+        var buffer = [UInt8](repeating: 0, count: 64 << 10)
+        var sockets = [descriptor, other].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+        while poll(&sockets, 2, -1) > 0 {
+            for (from, to) in [(0, 1), (1, 0)] where sockets[from].revents != 0 {
+                let count = recv(sockets[from].fd, &buffer, buffer.count, 0)
+                guard count > 0, send(sockets[to].fd, buffer, count, Int32(MSG_NOSIGNAL)) == count else { return }
+            }
+        }
+    }
+
     /// Blocks until the client closes.
     func awaitEnd() {
         var byte: UInt8 = 0

@@ -137,6 +137,36 @@ import Testing
         }
     }
 
+    @Test func aProxyTunnelsAndItsAnswerIsNotTheServers() async throws {
+        let certificates = try Certificates()
+        try await withServer(certificates) { port in
+            let proxy = try RawServer { connection in
+                guard let request = connection.readRequest(), request.hasPrefix("CONNECT 127.0.0.1:\(port) ") else {
+                    return
+                }
+                connection.write("HTTP/1.1 200 Connected\r\nX-Proxy: yes\r\n\r\n")
+                connection.tunnel(to: port)
+            }
+            let configuration = TransportConfiguration(
+                server: "https://127.0.0.1:\(port)", certificateAuthorityPEM: certificates.authorityPEM,
+                proxyURL: proxy.url)
+            let response = try await CurlTransport(configuration).send(HTTPRequest(.post, "/", body: [1]))
+            #expect(response.headers["X-Proxy"] == nil)
+            #expect(try await response.text() == "nobody at 127.0.0.1:\(port) sent 1")
+            #expect(proxy.connectionCount == 1)
+        }
+    }
+
+    @Test func aProxyThatRefusesIsAFailureAndNoAnswer() async throws {
+        let proxy = try RawServer { connection in
+            _ = connection.readRequest()
+            connection.answer("no", status: "403 Forbidden")
+        }
+        let error = try await code(TransportConfiguration(server: "https://127.0.0.1:1", proxyURL: proxy.url))
+        #expect(error != nil)
+        #expect(error?.detail.contains("403") == true, "\(String(describing: error))")
+    }
+
     @Test func aServerThatNeverShakesHandsHasSeenNothing() async throws {
         let server = try RawServer { $0.awaitEnd() }
         let configuration = TransportConfiguration(
