@@ -58,14 +58,12 @@ public struct Controller: Sendable, Service {
     public func run() async {
         let stopping = Gate()
         await withGracefulShutdownHandler {
-            await withTaskGroup(of: Bool.self) { group in
+            await withTaskGroup(of: Ending.self) { group in
                 group.addTask { await work(stopping: stopping) }
                 group.addTask { await overrun(stopping) }
-                // The workers' end is the end; a deadline that passes cancels them.
-                for await isOver in group {
+                for await ending in group {
+                    if ending == .overrun { logger.warning("reconciles did not end in time and are cancelled") }
                     group.cancelAll()
-                    if isOver { return }
-                    logger.warning("reconciles did not end in time and are cancelled")
                 }
             }
         } onGracefulShutdown: {
@@ -75,22 +73,28 @@ public struct Controller: Sendable, Service {
         logger.debug("controller stopped")
     }
 
-    /// Waits for the order to stop, and then for the deadline. Always false: the workers decide when all is over.
-    private func overrun(_ stopping: Gate) async -> Bool {
+    private enum Ending: Sendable {
+        case workersEnded
+        case overrun
+        case notNeeded
+    }
+
+    /// Waits for the order to stop, and then for the deadline.
+    private func overrun(_ stopping: Gate) async -> Ending {
         do {
             try await stopping.wait()
             try await time.sleep(for: drainDeadline)
+            return .overrun
         } catch {
-            // The workers ended first.
+            return .notNeeded
         }
-        return false
     }
 
-    private func work(stopping: Gate) async -> Bool {
+    private func work(stopping: Gate) async -> Ending {
         do {
             try await stopped(by: stopping) { try await waitForCaches() }
         } catch {
-            return true
+            return .workersEnded
         }
         if !queue.isShutDown { logger.info("controller started", metadata: ["workers": "\(workers)"]) }
         await withTaskGroup(of: Void.self) { group in
@@ -102,7 +106,7 @@ public struct Controller: Sendable, Service {
                 }
             }
         }
-        return true
+        return .workersEnded
     }
 
     /// Runs `body`, but no longer than until the order to stop.

@@ -53,6 +53,10 @@ public struct MetricDescription: Sendable {
         "reflector_watch_events_total": .init("Total number of watch events taken by the reflectors"),
         "reflector_failures_total": .init("Total number of lists and watches that failed"),
         "reflector_undecodable_objects_total": .init("Total number of object versions that could not be read"),
+        "process_resident_memory_bytes": .init("Resident memory size in bytes"),
+        "process_virtual_memory_bytes": .init("Virtual memory size in bytes"),
+        "process_cpu_seconds_total": .init("Total user and system CPU time spent in seconds"),
+        "process_open_fds": .init("Number of open file descriptors"),
         "events_recorded_total": .init("Total number of Kubernetes events by what became of them"),
     ]
 }

@@ -126,6 +126,17 @@ struct MetricsRegistryTests {
         #expect(registry.exposition().contains("now 2\n"))
     }
 
+    @Test("tells of the process what Prometheus' own libraries tell")
+    func process() {
+        let registry = MetricsRegistry()
+        ProcessMetrics.add(to: registry)
+        _ = registry.exposition()
+        #expect(registry.gauge("process_resident_memory_bytes").value > 1_000_000)
+        #expect(registry.gauge("process_virtual_memory_bytes").value > 1_000_000)
+        #expect(registry.counter("process_cpu_seconds_total").value > 0)
+        #expect(registry.gauge("process_open_fds").value >= 1)
+    }
+
     @Test("loses no count under many tasks")
     func race() async {
         let registry = MetricsRegistry()
