@@ -138,8 +138,8 @@ let package = Package(
         tests(
             "LocalCluster",
             [
-                "Concurrency", "ControllerRuntime", "CurlTransport", "HTTPTransport", "JSON", "KubernetesClient",
-                "KubernetesModel", "YAML", subprocess,
+                "APIServerModel", "Concurrency", "ControllerRuntime", "CurlTransport", "HTTPTransport", "JSON",
+                "KubernetesClient", "KubernetesModel", "YAML", log, subprocess,
             ]
         ),
         // Whole stories: the operator, the local cluster and kubectl together.
