@@ -145,6 +145,14 @@ enum FileSystem {
         try write(Array(text.utf8), to: path, mode: mode)
     }
 
+    /// Writes to a file that is there, as those of the kernel are.
+    static func append(_ text: String, to path: String) throws(FileError) {
+        let file = clinux_open(path, O_WRONLY | O_CLOEXEC, 0)
+        guard file >= 0 else { throw FileError("open", path) }
+        defer { close(file) }
+        try writeAll(Array(text.utf8)[...], to: file, path)
+    }
+
     static func writeAll(_ bytes: ArraySlice<UInt8>, to file: Int32, _ path: String) throws(FileError) {
         var failure: FileError?
         bytes.withUnsafeBytes { bytes in

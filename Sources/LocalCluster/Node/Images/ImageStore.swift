@@ -55,7 +55,8 @@ public actor ImageStore {
             if found == digest { return resolved(reference, digest, pulled: true) }
         }
         throw failure(
-            reference, "no image of that name has this digest: it is neither in the node's store nor the digest of a "
+            reference,
+            "no image of that name has this digest: it is neither in the node's store nor the digest of a "
                 + "directory given with --image")
     }
 
@@ -93,7 +94,9 @@ public actor ImageStore {
                     if rename(draft, target) != 0 {
                         let reason = errno
                         try FileSystem.remove(draft)
-                        guard reason == EEXIST || reason == ENOTEMPTY else { throw FileError("rename to", target, reason) }
+                        guard reason == EEXIST || reason == ENOTEMPTY else {
+                            throw FileError("rename to", target, reason)
+                        }
                     }
                 }
                 try FileSystem.write(digest, to: "\(tagFile).new")

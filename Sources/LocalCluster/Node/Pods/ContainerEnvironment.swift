@@ -36,9 +36,11 @@ struct ContainerEnvironment: Sendable {
     private let container: NodeContainer
     private let sources: EnvironmentSources
 
+    /// - Parameter base: what the image would set; everything else hides it.
     init(
-        _ pod: NodePod, _ container: NodeContainer, _ sources: EnvironmentSources
+        _ pod: NodePod, _ container: NodeContainer, _ sources: EnvironmentSources, base: [String: String] = [:]
     ) throws(ContainerConfigurationError) {
+        values = base
         self.pod = pod
         self.container = container
         self.sources = sources

@@ -92,7 +92,9 @@ struct PodPlan: Sendable, Hashable {
         if deadline <= now { actions.append(.kill(container.name)) } else { wake(deadline) }
     }
 
-    private func isIdle(_ pod: NodePod, _ state: PodState) -> Bool { !pod.allContainers.contains(where: state.isRunning) }
+    private func isIdle(_ pod: NodePod, _ state: PodState) -> Bool {
+        !pod.allContainers.contains(where: state.isRunning)
+    }
 
     /// Probes, and what follows from them, for a container that runs.
     private mutating func planRunning(_ container: NodeContainer, _ pod: NodePod, _ state: PodState, _ now: Duration) {

@@ -8,7 +8,9 @@ struct PodStatus: Sendable {
     var hostIP: String
 
     /// The whole status; conditions that others own are kept as they are.
-    func json(now: Timestamp) -> JSONValue {
+    ///
+    /// - Parameter written: the status that the node wrote last, which the pod's object may not show yet.
+    func json(now: Timestamp, written: JSONValue? = nil) -> JSONValue {
         let outcome = PodOutcome(pod, state)
         var status: JSONValue = [
             "phase": .string(outcome.phase), "hostIP": .string(hostIP), "hostIPs": [["ip": .string(hostIP)]],
@@ -22,7 +24,7 @@ struct PodStatus: Sendable {
             status["reason"] = .string(failure.reason)
             status["message"] = .string(failure.message)
         }
-        status["conditions"] = conditions(outcome, now)
+        status["conditions"] = conditions(outcome, now, written)
         status["containerStatuses"] = .array(pod.containers.map { json($0, outcome) })
         if !pod.initContainers.isEmpty {
             status["initContainerStatuses"] = .array(pod.initContainers.map { json($0, outcome) })
@@ -30,9 +32,14 @@ struct PodStatus: Sendable {
         return status
     }
 
-    private func conditions(_ outcome: PodOutcome, _ now: Timestamp) -> JSONValue {
+    /// The conditions that a node owns.
+    private static let owned: Set = ["PodReadyToStartContainers", "Initialized", "ContainersReady", "Ready"]
+
+    private func conditions(_ outcome: PodOutcome, _ now: Timestamp, _ written: JSONValue?) -> JSONValue {
         let old = pod.json["status", "conditions"]?.array ?? []
-        var result = old
+        let known = written?["conditions"]?.array ?? old
+        func isOwned(_ condition: JSONValue) -> Bool { Self.owned.contains(condition["type"]?.string ?? "") }
+        var result = old.filter { !isOwned($0) } + known.filter(isOwned)
         func set(_ type: String, _ isTrue: Bool, _ reason: String = "", _ message: String = "") {
             var condition: JSONValue = ["type": .string(type), "status": isTrue ? "True" : "False"]
             if !reason.isEmpty { condition["reason"] = .string(reason) }
@@ -48,7 +55,8 @@ struct PodStatus: Sendable {
         let uninitialized = outcome.isInitialized ? [] : pod.initContainers.filter { !state[$0.name].isReady($0) }
         set("PodReadyToStartContainers", state.address != nil && !state.isCleanedUp)
         set(
-            "Initialized", outcome.isInitialized, isOver ? "PodCompleted" : uninitialized.isEmpty ? "" : "ContainersNotInitialized",
+            "Initialized", outcome.isInitialized,
+            isOver ? "PodCompleted" : uninitialized.isEmpty ? "" : "ContainersNotInitialized",
             uninitialized.isEmpty ? "" : "containers with incomplete status: [\(Self.names(uninitialized))]")
         let reason =
             switch outcome.phase {
@@ -64,7 +72,9 @@ struct PodStatus: Sendable {
             !old.contains { $0["type"]?.string == gate && $0["status"]?.string == "True" }
         }
         if isReady, !closed.isEmpty {
-            set("Ready", false, "ReadinessGatesNotReady", "corresponding condition of pod readiness gate does not exist or is false: \(closed.joined(separator: " "))")
+            set(
+                "Ready", false, "ReadinessGatesNotReady",
+                "the condition of a readiness gate is absent or not true: \(closed.joined(separator: " "))")
         } else {
             set("Ready", isReady, reason, message)
         }

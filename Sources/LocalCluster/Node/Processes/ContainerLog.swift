@@ -79,25 +79,3 @@ final class ContainerLog {
         }
     }
 }
-
-/// A line of a container's log file.
-struct LogLine: Sendable, Hashable {
-    var time: Substring
-    /// The line continues in the next one.
-    var isPartial: Bool
-    var text: Substring.UTF8View.SubSequence
-
-    /// Nil for a line that is not in the CRI's format.
-    init?(_ line: Substring.UTF8View.SubSequence) {
-        let fields = line.split(separator: UInt8(ascii: " "), maxSplits: 3, omittingEmptySubsequences: false)
-        guard fields.count == 4 else { return nil }
-        time = Substring(fields[0])
-        isPartial = fields[2].first == UInt8(ascii: "P")
-        text = fields[3]
-    }
-
-    static func == (left: LogLine, right: LogLine) -> Bool {
-        left.time == right.time && left.text.elementsEqual(right.text)
-    }
-    func hash(into hasher: inout Hasher) { hasher.combine(time) }
-}

@@ -160,7 +160,9 @@ struct SignalForwarding {
 
     init() {
         sigemptyset(&waited)
-        for signal in [SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH] { sigaddset(&waited, signal) }
+        for signal in [SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH] {
+            sigaddset(&waited, signal)
+        }
         sigprocmask(SIG_BLOCK, &waited, &old)
     }
 

@@ -30,6 +30,7 @@ final class ProcessThread: Sendable {
     }
 
     private let mailbox = Locked<[Command]>([])
+    private let running = Locked(0)
     private let wakeup: Int32
     private let thread: Locked<pthread_t?> = Locked(nil)
 
@@ -40,7 +41,8 @@ final class ProcessThread: Sendable {
         guard wakeup >= 0 else { throw FileError("make", "an eventfd") }
         let poll = epoll_create1(Int32(EPOLL_CLOEXEC))
         guard poll >= 0 else { throw FileError("make", "an epoll set") }
-        let start = Start(executable: executable, time: time, poll: poll, wakeup: wakeup, mailbox: mailbox)
+        let start = Start(
+            executable: executable, time: time, poll: poll, wakeup: wakeup, mailbox: mailbox, running: running)
         var thread = pthread_t()
         let argument = Unmanaged.passRetained(start)
         let code = pthread_create(
@@ -68,7 +70,10 @@ final class ProcessThread: Sendable {
         _ launch: ContainerLaunch, output: Output, onEnd: @escaping @Sendable (ProcessEnd) -> Void
     ) async throws(ProcessStartError) -> ContainerProcess {
         let result = await withCheckedContinuation { continuation in
-            post(.start(Request(launch: launch, output: output, onStart: { continuation.resume(returning: $0) }, onEnd: onEnd)))
+            post(
+                .start(
+                    Request(
+                        launch: launch, output: output, onStart: { continuation.resume(returning: $0) }, onEnd: onEnd)))
         }
         return try result.get()
     }
@@ -84,6 +89,9 @@ final class ProcessThread: Sendable {
         await BlockingThread.run { _ = pthread_join(thread, nil) }
     }
 
+    /// How many processes there are.
+    var count: Int { running.withLock { $0 } }
+
     private func post(_ command: Command) {
         mailbox.withLock { $0.append(command) }
         eventfd_write(wakeup, 1)
@@ -95,8 +103,13 @@ final class ProcessThread: Sendable {
         let poll: Int32
         let wakeup: Int32
         let mailbox: Locked<[Command]>
+        let running: Locked<Int>
 
-        init(executable: String, time: any TimeSource, poll: Int32, wakeup: Int32, mailbox: Locked<[Command]>) {
+        init(
+            executable: String, time: any TimeSource, poll: Int32, wakeup: Int32, mailbox: Locked<[Command]>,
+            running: Locked<Int>
+        ) {
+            self.running = running
             self.executable = executable
             self.time = time
             self.poll = poll
@@ -206,6 +219,7 @@ final class ProcessThread: Sendable {
                 }
                 let spawned = try SpawnedProcess(executable: start.executable, launch: request.launch)
                 lastID += 1
+                start.running.withLock { $0 += 1 }
                 children[lastID] = Child(
                     request: request, pid: spawned.pid, descriptor: spawned.descriptor, report: spawned.report,
                     streams: [spawned.stdout: .stdout, spawned.stderr: .stderr], log: log)
@@ -288,6 +302,7 @@ final class ProcessThread: Sendable {
                 while readOutput(id, descriptor, stream) {}
             }
             guard let child = children.removeValue(forKey: id) else { return }
+            start.running.withLock { $0 -= 1 }
             for descriptor in child.streams.keys { unwatch(descriptor) }
             unwatch(child.descriptor)
             if child.report >= 0 { unwatch(child.report) }

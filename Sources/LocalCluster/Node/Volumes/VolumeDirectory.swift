@@ -45,7 +45,9 @@ struct VolumeDirectory: Sendable {
 
     private func give(_ directory: String, to group: Int?) throws(FileError) {
         guard let group, geteuid() == 0 else { return }
-        guard chown(directory, uid_t.max, gid_t(clamping: group)) == 0 else { throw FileError("change group of", directory) }
+        guard chown(directory, uid_t.max, gid_t(clamping: group)) == 0 else {
+            throw FileError("change group of", directory)
+        }
         // New files take the group of the directory.
         chmod(directory, 0o2777)
     }
