@@ -135,22 +135,22 @@ import Testing
     @Test func aStatusStaysSmall() throws {
         var world = World()
         let parameters = Dictionary(
-            uniqueKeysWithValues: (0..<60).map { ("p\($0)", JSONValue.string(String(repeating: "v", count: 200))) })
+            uniqueKeysWithValues: (0..<60).map { ("p\($0)", JSONValue.string(String(repeating: "v", count: 400))) })
         try world.create(
             .mlModels,
             try Sample.model {
                 $0["spec", "training", "template", "spec", "parameters"] = .object(
                     JSONObject(parameters.map { ($0.key, $0.value) }))
-                $0["spec", "revisionHistoryLimit"] = 12
+                $0["spec", "revisionHistoryLimit"] = 6
             })
-        for seed in 0..<16 {
+        for seed in 0..<8 {
             world.change { $0["spec", "training", "template", "spec", "seed"] = JSONValue(seed) }
             try world.settle()
             world.succeedJob("{" + (0..<60).map { "\"m\($0)\":0.12345678" }.joined(separator: ",") + "}")
             try world.settle()
         }
         #expect(world.status.serializedBytes().count <= 100_000)
-        #expect((world.status["runs"]?.array?.count ?? 0) <= 12)
-        #expect(world.all(.trainingJobs).count <= 12)
+        #expect((world.status["runs"]?.array?.count ?? 0) <= 6)
+        #expect(world.all(.trainingJobs).count <= 6)
     }
 }
