@@ -18,7 +18,10 @@ public enum CustomResources {
             let place = "spec.versions[\(index)].schema.openAPIV3Schema"
             let json = version[path: ["schema", "openAPIV3Schema"]] ?? [:]
             var schema = try Schema(openAPI: json, path: place).asResource
-            schema = schema.with { $0.name = schemaName(of: type) }
+            schema = schema.with { rules in
+                rules.name = schemaName(of: type)
+                rules.typeDescription = rules.description
+            }
             var definition = ResourceDefinition(type: type, schema: schema, isBuiltIn: false)
             definition.read(version: version, names: names)
             result.append(definition)

@@ -36,6 +36,7 @@ struct TypeLanguage {
             rules.emptyIsAbsent = true
             rules.type = .object
             rules.description = description
+            rules.typeDescription = description
             for word in words.dropFirst() { apply(flag: word, to: &rules) }
             open = rules
         } else {
@@ -91,7 +92,9 @@ struct TypeLanguage {
         case "quantity":
             (rules.isIntOrString, rules.format) = (true, "quantity")
             rules.name = "io.k8s.apimachinery.pkg.api.resource.Quantity"
-        case "intstr": (rules.isIntOrString, rules.format) = (true, "int-or-string")
+        case "intstr":
+            (rules.isIntOrString, rules.format) = (true, "int-or-string")
+            rules.name = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"
         case "time", "microtime": (rules.type, rules.format) = (.string, "date-time")
         case "any": (rules.type, rules.preservesUnknownFields) = (.object, true)
         case "json": rules.preservesUnknownFields = true

@@ -9,13 +9,15 @@ extension Schema {
             components[name] = with { rules in
                 rules.name = nil
                 rules.defaultValue = nil
+                rules.description = rules.typeDescription
             }.inline(&components)
         }
         let reference: JSONValue = ["$ref": .string("#/components/schemas/\(name)")]
-        guard rules.defaultValue != nil || rules.description != nil else { return reference }
+        let description = rules.description == rules.typeDescription ? nil : rules.description
+        guard rules.defaultValue != nil || description != nil else { return reference }
         var result: JSONValue = ["allOf": [reference]]
         result["default"] = rules.defaultValue
-        result["description"] = JSONValue(rules.description)
+        result["description"] = JSONValue(description)
         return result
     }
 

@@ -29,6 +29,8 @@ public final class Schema: Sendable {
     public struct Rules: Sendable {
         /// The name under `components.schemas` of the published document, where the type has one.
         public var name: String?
+        /// Of the type, where a field of it has a description of its own.
+        public var typeDescription: String?
         public var description: String?
         public var type: ValueType?
         public var properties: [String: Schema] = [:]
