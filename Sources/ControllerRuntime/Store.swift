@@ -46,7 +46,8 @@ public final class Store<Object: CachedObject>: Sendable {
 
     /// Calls `handler` for every change from now on, one at a time and in order, on the reflector's task: it must be
     /// quick. What is stored already is told as additions first; subscribe before the reflector runs where a change at
-    /// the same time must not overtake them.
+    /// the same time must not overtake them. During the first list ``hasSynced`` is still false, which tells the backlog
+    /// of a start from news (``WorkPriority/background``).
     public func subscribe(_ handler: @escaping Handler) {
         handlers.withLock { $0.append(handler) }
         for object in all() { handler(.added(object)) }

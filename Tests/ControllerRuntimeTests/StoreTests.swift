@@ -222,6 +222,19 @@ struct StoreTests {
         #expect(log.waiting == ["+a@1", "~a@1>2"])
     }
 
+    @Test("handlers can tell the first list from what comes later")
+    func backlog() {
+        let store = Store<TestPod>()
+        let seen = Locked<[Bool]>([])
+        store.subscribe { _ in
+            let hasSynced = store.hasSynced
+            seen.withLock { $0.append(hasSynced) }
+        }
+        list(store, [pod("a", "1")], version: "1")
+        store.apply(pod("b", "2"))
+        #expect(seen.withLock { $0 } == [false, true])
+    }
+
     @Test("an event that came before does not come again")
     func duplicate() {
         let store = Store<TestPod>()
