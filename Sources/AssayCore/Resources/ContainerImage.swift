@@ -1,0 +1,28 @@
+import JSON
+
+/// The image that a container of the successful pod really ran.
+public struct ContainerImage: Sendable, Hashable {
+    public var container: String
+    /// As the template names it.
+    public var image: String
+    /// `sha256:…`; absent where the runtime reported none, which pins nothing.
+    public var digest: String?
+
+    public init(container: String, image: String, digest: String? = nil) {
+        self.container = container
+        self.image = image
+        self.digest = digest
+    }
+
+    public init(json cursor: JSONCursor) throws(JSONShapeError) {
+        container = try cursor["container"].string()
+        image = try cursor["image"].string()
+        digest = try cursor["digest"].optionalString()
+    }
+
+    public var json: JSONValue {
+        var result: JSONValue = ["container": .string(container), "image": .string(image)]
+        result["digest"] = JSONValue(digest)
+        return result
+    }
+}
