@@ -101,13 +101,18 @@ extension APIServer {
         warnings: [String] = []
     ) throws(APIFailure) -> APIResponse {
         let presenter = try Presenter(request.resource, context)
-        let headers = warnings.map(Self.header)
+        let headers = warnings.prefix(16).map(Self.header)
         return APIResponse(status: status, headers: headers, content: .bytes(presenter.bytes(entry)))
     }
 
     /// RFC 9110 §5.6.4 and the removed §5.5 of RFC 7234: code 299, no agent, a quoted text.
+    /// What a client wrote comes back in it, so nothing may end the line, and no header grows without bound.
     static func header(warning: String) -> (name: String, value: String) {
-        let escaped = warning.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\\\"")
-        return ("Warning", "299 - \"\(escaped)\"")
+        var text = ""
+        for scalar in warning.unicodeScalars.prefix(512) {
+            if scalar == "\"" || scalar == "\\" { text.unicodeScalars.append("\\") }
+            text.unicodeScalars.append((0x20..<0x7F).contains(scalar.value) ? scalar : "?")
+        }
+        return ("Warning", "299 - \"\(text)\"")
     }
 }

@@ -56,7 +56,6 @@ struct ServedResource: Sendable {
         case ("", "nodes"): ["spec.unschedulable"]
         case ("", "namespaces"): ["status.phase", "name"]
         case ("", "secrets"): ["type"]
-        case ("batch", "jobs"): ["status.successful"]
         case ("apps", "replicasets"): ["status.replicas"]
         default: []
         }
