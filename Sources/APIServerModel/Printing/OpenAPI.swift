@@ -3,9 +3,6 @@ import KubernetesModel
 
 /// The documents under `/openapi/v3`, as far as kubectl reads them: schemas for `explain` and for client-side apply,
 /// and for each kind the operations that tell it what the server understands.
-///
-/// `/openapi/v2` is not served: kubectl asks for it as protobuf, and where it is missing takes v3 (1.27 and newer) or
-/// the types that are compiled into it.
 public enum OpenAPI {
     /// `/openapi/v3`: where each group version's document is. The hash in its URL changes with the document, since
     /// kubectl keeps what it has read.
@@ -80,6 +77,9 @@ public enum OpenAPI {
             item["patch"] = write(types, schema, gvk, extra: ["force"])
         }
         var result: [(String, JSONValue)] = [("\(base)/\(type.plural)", collection)]
+        if type.isNamespaced, let list = collection["get"] {
+            result.append(("\(prefix(type.group, type.version))/\(type.plural)", ["get": list]))
+        }
         if item != [:] { result.append(("\(base)/\(type.plural)/{name}", item)) }
         return result
     }

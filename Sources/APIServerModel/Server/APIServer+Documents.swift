@@ -7,6 +7,14 @@ struct PublishedDocuments: Sendable {
 
     mutating func invalidate() { made = [:] }
 
+    /// A document in a form of its own.
+    mutating func raw(_ name: String, _ make: () -> [UInt8]) -> [UInt8] {
+        if let bytes = made[name] { return bytes }
+        let bytes = make()
+        made[name] = bytes
+        return bytes
+    }
+
     /// - Throws: 404 when there is no such document.
     mutating func bytes(_ name: String, _ make: () -> JSONValue?) throws(APIFailure) -> [UInt8] {
         if let bytes = made[name] { return bytes }
@@ -40,6 +48,11 @@ extension APIServer {
             return APIResponse(
                 status: 200, contentType: Discovery.aggregatedContentType(version), content: .bytes(bytes))
         }
+        if case .openAPI(["v2"]) = route {
+            // The one form of it, whatever is asked for.
+            let bytes = documents.raw("openapi v2") { OpenAPIv2.document(definitions) }
+            return APIResponse(status: 200, contentType: OpenAPIv2.contentType, content: .bytes(bytes))
+        }
         guard Negotiation.acceptsJSON(accept) else {
             throw APIFailure(
                 406, "NotAcceptable", "only the following media types are accepted: application/json")
@@ -56,7 +69,12 @@ extension APIServer {
     ) -> JSONValue? {
         switch route {
         case .paths:
-            return ["paths": ["/api", "/api/v1", "/apis", "/healthz", "/livez", "/openapi/v3", "/readyz", "/version"]]
+            return [
+                "paths": [
+                    "/api", "/api/v1", "/apis", "/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz",
+                    "/version",
+                ]
+            ]
         case .coreVersions: return Discovery.coreVersions(serverAddress: serverAddress)
         case .groups: return Discovery.groupList(definitions)
         case .group(let group): return Discovery.group(group, definitions)
