@@ -106,7 +106,7 @@ extension APIServer {
         json["spec", "nodeName"] = .string(node)
         var conditions = (json["status", "conditions"]?.array ?? []).filter { $0["type"]?.string != "PodScheduled" }
         conditions.append([
-            "type": "PodScheduled", "status": "True", "lastProbeTime": .null,
+            "type": "PodScheduled", "status": "True",
             "lastTransitionTime": .string(context.now.truncatedToSeconds.description),
         ])
         json["status", "conditions"] = .array(conditions)

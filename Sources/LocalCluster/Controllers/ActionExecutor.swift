@@ -23,13 +23,14 @@ struct ActionExecutor: Sendable {
     let fieldManager: String
 
     func execute(_ plan: ControllerPlan, for owner: ObjectKey) async throws {
-        var versions: [ObjectKey: String] = [:]
-        for action in plan.actions { try await execute(action, for: owner, &versions) }
+        var patched: [ObjectKey: JSONValue] = [:]
+        for action in plan.actions { try await execute(action, for: owner, &patched) }
     }
 
-    /// - Parameter versions: what earlier actions of the plan made of the objects' resource versions.
+    /// - Parameter patched: what earlier actions of the plan made of the objects. A status goes with that metadata:
+    ///   with the one observed it would take the patch back.
     private func execute(
-        _ action: ControllerAction, for owner: ObjectKey, _ versions: inout [ObjectKey: String]
+        _ action: ControllerAction, for owner: ObjectKey, _ patched: inout [ObjectKey: JSONValue]
     ) async throws {
         switch action {
         case .event(let event): recorder.record(event.note)
@@ -37,10 +38,13 @@ struct ActionExecutor: Sendable {
         case .delete(let type, let key, let uid, let how): try await delete(type, key, uid, how, owner)
         case .patch(let type, let key, let patch):
             let answer = try await client.mergePatch(type, key, patch, fieldManager: fieldManager)
-            versions[key] = answer.resourceVersion
+            patched[key] = answer
             note(type, answer, owner)
         case .replaceStatus(let type, var object):
-            if let version = versions[object.key] { object["metadata", "resourceVersion"] = .string(version) }
+            if var current = patched[object.key] {
+                current["status"] = object["status"]
+                object = current
+            }
             note(type, try await client.replace(type, object, subresource: "status", fieldManager: fieldManager), owner)
         case .replace(let type, let object):
             note(type, try await client.replace(type, object, fieldManager: fieldManager), owner)
