@@ -13,7 +13,7 @@ extension APIServer {
             let hard = quota.json["spec", "hard"]?.object ?? [:]
             let limited = hard.members.filter { asked[$0.key] != nil }
             if limited.isEmpty { continue }
-            let used = usage(in: namespace)
+            let used = usage(in: namespace, of: Set(hard.keys))
             for member in hard.members where request.type == .pods {
                 guard QuotaUsage.mustBeStated.contains(member.key), asked[member.key] == nil else { continue }
                 throw .forbidden(
@@ -38,10 +38,11 @@ extension APIServer {
         }
     }
 
-    /// What the objects of a namespace use, by the names of quotas.
-    func usage(in namespace: String) -> [String: Quantity] {
+    /// What the objects of a namespace use of what a quota names.
+    func usage(in namespace: String, of names: Set<String>) -> [String: Quantity] {
         var total: [String: Quantity] = [:]
-        for resource in registry.stored where resource.type.isNamespaced && resource.type != .coreEvents {
+        for resource in registry.stored
+        where resource.type.isNamespaced && !QuotaUsage.names(of: resource.type).isDisjoint(with: names) {
             for entry in storages[resource.storageKey]?.entries(namespace: namespace) ?? [] {
                 for (name, amount) in QuotaUsage.of(entry.json, resource.type) {
                     total[name] = (total[name] ?? .zero) + amount
@@ -53,10 +54,11 @@ extension APIServer {
 
     /// Writes what is used into the quotas' status, as the quota controller does.
     mutating func refreshQuotas() {
-        guard let resource = registry[type: .resourceQuotas] else { return }
+        guard let resource = registry[type: .resourceQuotas], resourceVersion != quotaRevision else { return }
+        defer { quotaRevision = resourceVersion }
         for quota in entries(.resourceQuotas) where !quota.isBeingDeleted {
-            let used = usage(in: quota.namespace ?? "")
             let hard = quota.json["spec", "hard"]?.object ?? [:]
+            let used = usage(in: quota.namespace ?? "", of: Set(hard.keys))
             var json = quota.json
             json["status"] = [
                 "hard": .object(hard),
@@ -71,6 +73,16 @@ extension APIServer {
 enum QuotaUsage {
     /// A pod under a quota of these must say how much it needs.
     static let mustBeStated = ["requests.cpu", "requests.memory", "limits.cpu", "limits.memory", "cpu", "memory"]
+
+    /// All names that an object of a type can count for.
+    static func names(of type: ResourceType) -> Set<String> {
+        let count = "count/\(type)"
+        switch type {
+        case .pods: return Set(mustBeStated + [count, "pods"])
+        case .services, .secrets, .configMaps, .persistentVolumeClaims, .resourceQuotas: return [count, type.plural]
+        default: return [count]
+        }
+    }
 
     static func of(_ json: JSONValue, _ type: ResourceType) -> [String: Quantity] {
         var result: [String: Quantity] = ["count/\(type)": Quantity(1)]

@@ -24,6 +24,8 @@ public struct APIServer: Sendable {
     /// Set by whatever may leave something to collect, so that an idle tick costs nothing.
     var needsCollection = false
     var nextEventSweep: Timestamp
+    /// As of which version the quotas' status was last brought up to date.
+    var quotaRevision: UInt64 = 0
     /// Of service accounts, by TokenRequest.
     var tokens: [String: IssuedToken] = [:]
     /// Set when the definitions changed and the published documents must be made anew.
@@ -68,7 +70,7 @@ public struct APIServer: Sendable {
             return try document(route, request, target)
         }
         let context = RequestContext(request, target: target, user: user, now: now)
-        requests[kind(of: resourceRequest, context), default: 0] += 1
+        note(resourceRequest, context)
         try authorize(resourceRequest, target, user: user)
         var response = try perform(resourceRequest, context)
         if let warning = resourceRequest.resource.definition.deprecationWarning {

@@ -19,6 +19,13 @@ extension APIServer {
             resource: request.subresource.map { "\(request.type)/\($0)" } ?? "\(request.type)")
     }
 
+    /// Counts a request, of as many kinds as tests can look at.
+    mutating func note(_ request: ResourceRequest, _ context: RequestContext) {
+        let kind = kind(of: request, context)
+        guard requests.count < 10_000 || requests[kind] != nil else { return }
+        requests[kind, default: 0] += 1
+    }
+
     /// How many writes a user has made that changed something; of one verb, if it is given.
     public func writeCount(user: String, verb: String? = nil) -> Int {
         Self.count(writes) { $0.user == user && (verb == nil || $0.verb == verb) }
