@@ -89,7 +89,7 @@ import Musl
             let isWaiting = Locked(false)
             try await withThrowingTaskGroup(of: HTTPTransportError.Code?.self) { group in
                 group.addTask { await operation(isWaiting) }
-                #expect(try await eventually { isWaiting.withLock { $0 } })
+                try #require(try await eventually { isWaiting.withLock { $0 } })
                 try await Task.sleep(for: .milliseconds(20))
                 let before = ContinuousClock.now
                 group.cancelAll()
