@@ -16,6 +16,13 @@ extension APIServer {
         case "", "application/json", "application/apply-patch+yaml", "application/yaml", "application/merge-patch+json",
             "application/strategic-merge-patch+json", "application/json-patch+json":
             break
+        case "application/vnd.kubernetes.protobuf":
+            do {
+                return try ProtobufReader.object(context.request.body)
+            } catch {
+                throw APIFailure(
+                    415, "UnsupportedMediaType", "this server reads only some objects as protobuf: \(error)")
+            }
         default:
             throw APIFailure(
                 415, "UnsupportedMediaType",
