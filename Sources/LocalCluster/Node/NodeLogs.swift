@@ -35,6 +35,9 @@ public struct NodeLogs: Sendable {
         time = options.time
     }
 
+    /// The time that `since` is compared with.
+    var now: Duration { time.wallNow() }
+
     /// Whether that instance of the container has written, or could have.
     public func exists(_ request: Request) -> Bool { file(request)?.exists ?? false }
 
