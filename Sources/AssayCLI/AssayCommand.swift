@@ -5,6 +5,6 @@ struct AssayCommand: AsyncParsableCommand {
         commandName: "assay",
         abstract: "Trains, proves and serves machine-learning models on Kubernetes.",
         version: "0.1.0",
-        subcommands: [OperatorCommand.self]
+        subcommands: [OperatorCommand.self, LocalCommand.self, NodeCommand.self]
     )
 }

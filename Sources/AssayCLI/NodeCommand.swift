@@ -1,0 +1,55 @@
+import ArgumentParser
+import CurlTransport
+import KubernetesClient
+import LocalCluster
+import Logging
+import ServiceLifecycle
+
+struct NodeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "node",
+        abstract: "Runs a node of any Kubernetes cluster whose pods are processes of this machine.",
+        discussion:
+            "A client of the API as a kubelet is. For trying things out; it isolates less than a container does."
+    )
+
+    @Option(help: "A kubeconfig file whose user may act as a node.")
+    var kubeconfig: String?
+
+    @Option(help: "The context of the kubeconfig to use instead of its current one.")
+    var context: String?
+
+    @Option(help: "The node's name.")
+    var name = "local"
+
+    @Option(help: ArgumentHelp("Where images, volumes and logs are kept.", valueName: "dir"))
+    var dataDirectory: String
+
+    @Option(
+        name: .customLong("image"), parsing: .singleValue,
+        help: ArgumentHelp("A directory that an image name stands for. May be given many times.", valueName: "name=dir")
+    )
+    var images: [ImageArgument] = []
+
+    @OptionGroup var log: LogOptions
+
+    func run() async throws {
+        let logger = log.logger("node")
+        let cluster = try ClientConfiguration.discover(kubeconfig: kubeconfig, context: context)
+        let transport = try CurlTransport(cluster.transport)
+        defer { transport.shutdown() }
+        var options = NodeOptions(name: name, dataDirectory: try absolute(dataDirectory))
+        options.images = try ImageArgument.directories(images)
+        let client = KubernetesClient(transport: transport, credentials: cluster.credentials)
+        try await runUntilSignalled(
+            NodeService(node: Node(client: client, options: options, logger: logger)), logger: logger)
+    }
+}
+
+private struct NodeService: Service {
+    let node: Node
+
+    func run() async throws {
+        try await cancelWhenGracefulShutdown { try await node.run() }
+    }
+}
