@@ -65,7 +65,8 @@ let package = Package(
         module(
             "ControllerRuntime",
             [
-                "Concurrency", "CLinux", "HTTPTransport", "JSON", "KubernetesClient", "KubernetesModel", log, metrics, lifecycle,
+                "Concurrency", "CLinux", "HTTPTransport", "JSON", "KubernetesClient", "KubernetesModel", log, metrics,
+                lifecycle,
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "HeapModule", package: "swift-collections"),
             ]
@@ -101,7 +102,8 @@ let package = Package(
         .executableTarget(
             name: "AssayCLI",
             dependencies: [
-                "AssayCore", "AssayOperator", "Concurrency", "ControllerRuntime", "CurlTransport", "HTTPServer", "HTTPTransport", "JSON",
+                "AssayCore", "AssayOperator", "Concurrency", "ControllerRuntime", "CurlTransport", "HTTPServer",
+                "HTTPTransport", "JSON",
                 "KubernetesClient", "KubernetesModel", "LocalCluster", "YAML", arguments, log, lifecycle, unixSignals,
             ],
             swiftSettings: strict
@@ -146,7 +148,8 @@ let package = Package(
         .testTarget(
             name: "StoryTests",
             dependencies: [
-                "AssayCore", "AssayOperator", "Concurrency", "ControllerRuntime", "CurlTransport", "HTTPTransport",
+                "APIServerModel", "AssayCore", "AssayOperator", "Concurrency", "ControllerRuntime", "CurlTransport",
+                "HTTPTransport",
                 "JSON",
                 "KubernetesClient", "KubernetesModel", "LocalCluster", "YAML", log, subprocess,
             ],

@@ -25,14 +25,11 @@ extension APIServer {
     }
 
     private func freeAddress(_ used: Set<String>) throws(APIFailure) -> String {
-        let bytes = options.serviceAddresses.prefix { $0 != "/" }.split(separator: ".")
-        let network = bytes.prefix(2).joined(separator: ".")
-        // The first ten are left for the server's own services.
-        for number in 10..<65_535 where number % 256 != 0 && number % 256 != 255 {
-            let address = "\(network).\(number / 256).\(number % 256)"
-            if !used.contains(address) { return address }
+        if let free = AddressRange(options.serviceAddresses)?.assignable.first(where: { !used.contains($0) }) {
+            return free
         }
-        throw APIFailure(500, "InternalError", "Internal error occurred: range \(options.serviceAddresses) is full")
+        throw APIFailure(
+            500, "InternalError", "Internal error occurred: range \(options.serviceAddresses) is full or is none")
     }
 
     /// An update that does not say the address keeps it.

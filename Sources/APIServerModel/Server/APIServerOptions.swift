@@ -30,7 +30,7 @@ public struct APIServerOptions: Sendable {
     public var eventTimeToLive: Duration = .seconds(3600)
     /// How often an idle watch that asks for bookmarks gets one.
     public var bookmarkInterval: Duration = .seconds(60)
-    /// Where Services get their addresses: the first three bytes of a range of 65,536 are counted through.
+    /// Where Services get their addresses: an IPv4 range.
     public var serviceAddresses = "10.96.0.0/16"
     /// What discovery names as the server's own address, `127.0.0.1:6443`.
     public var serverAddress = ""

@@ -1,0 +1,28 @@
+/// A range of IPv4 addresses, `10.96.0.0/16`.
+struct AddressRange: Sendable, Hashable {
+    /// The first address, as a number.
+    let start: UInt32
+    let count: UInt32
+
+    /// Nil for what is no IPv4 range, or one of fewer than four addresses.
+    init?(_ text: String) {
+        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+        guard parts.count == 2, let bits = UInt32(parts[1]), bits <= 30, bits >= 8 else { return nil }
+        let bytes = parts[0].split(separator: ".", omittingEmptySubsequences: false).compactMap { UInt8($0) }
+        guard bytes.count == 4 else { return nil }
+        let address = bytes.reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
+        count = 1 << (32 - bits)
+        start = address & ~(count - 1)
+    }
+
+    /// The addresses in order, but the network's own, the broadcast address, and the first nine, which are kept for
+    /// who asks for them.
+    var assignable: some Sequence<String> {
+        let first = count > 32 ? start + 10 : start + 1
+        return (first..<(start + (count - 1))).lazy.map(Self.text)
+    }
+
+    private static func text(_ address: UInt32) -> String {
+        [24, 16, 8, 0].map { String(address >> UInt32($0) & 255) }.joined(separator: ".")
+    }
+}
