@@ -145,7 +145,7 @@ private func shell(_ script: String, _ more: JSONValue = [:]) -> JSONValue {
     }
 
     @Test(arguments: [
-        ("exit 3", 3, "Error"), ("kill -TERM $$", 143, "Error"), ("kill -KILL $$", 137, "Error"),
+        ("exit 3", 3, "Error"), ("kill -TERM $$$$", 143, "Error"), ("kill -KILL $$$$", 137, "Error"),
         ("exit 0", 0, "Completed"),
     ])
     func howItEndsIsInTheStatus(_ script: String, _ code: Int, _ reason: String) async throws {
@@ -233,7 +233,7 @@ private func shell(_ script: String, _ more: JSONValue = [:]) -> JSONValue {
                     ],
                 ], until: ended)
             #expect(status["phase"] == "Succeeded")
-            #expect(bench.log() == "handed\nvalue\nkept\nread-only\n/image\nfrom the image\n")
+            #expect(bench.log() == "handed\nvaluekept\nread-only\n/image\nfrom the image\n")
             #expect(FileSystem.text("\(bench.data.path)/volumes/ml/models/m") == "kept\n")
             for path in ["/work-dir", "/config", "/models", "/host-untouched"] { #expect(FileSystem.kind(path) == nil) }
         }
@@ -306,7 +306,7 @@ private func shell(_ script: String, _ more: JSONValue = [:]) -> JSONValue {
 
     @Test func aContainerOverItsMemoryLimitIsOOMKilled() async throws {
         try await Bench.run { bench in
-            let group = ControlGroup("assay://probe", bench.context)
+            let group = ControlGroup("probe", bench.context)
             let files = group.make(uid: "x", "y", memoryLimit: 64 << 20)
             group.remove()
             guard !files.isEmpty else {
@@ -343,6 +343,70 @@ private func shell(_ script: String, _ more: JSONValue = [:]) -> JSONValue {
                 #expect(address.hasPrefix("10.244."))
                 #expect(bench.log().contains(address))
                 #expect(bench.log().contains("search ml.svc.cluster.local svc.cluster.local cluster.local"))
+            }
+        } catch let error as NetworkError {
+            print("skipped: no bridge may be made here: \(error)")
+        }
+    }
+
+    @Test func aPodReachesAnotherByItsServicesName() async throws {
+        guard geteuid() == 0, FileSystem.kind("/usr/bin/python3") != nil else {
+            print("skipped: needs root and python3")
+            return
+        }
+        do {
+            try await Bench.run(mode: .bridge) { bench in
+                let range = bench.context.network.serviceAddresses
+                let address = range.prefix { $0 != "/" }.split(separator: ".").prefix(3).joined(separator: ".") + ".77"
+                let (services, slices) = (bench.context.services, Store<DynamicObject>())
+                let proxy = ServiceProxy(
+                    services: services, slices: slices, network: bench.context.network, domain: "cluster.local",
+                    logger: bench.context.logger)
+                let server = PodWorker(bench.context, uid: "server")
+                let pod = try Pods.pod(
+                    ["containers": [shell("exec /usr/bin/python3 -m http.server 8080 --directory /image")]],
+                    name: "server", uid: "server")
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    group.addTask { await proxy.run() }
+                    group.addTask { await server.run(pod) }
+                    while bench.api.statuses.last?["podIP"] == nil { try await Task.sleep(for: .milliseconds(10)) }
+                    let podAddress = bench.api.statuses.last?["podIP"] ?? ""
+                    services.beginList()
+                    _ = services.stage([
+                        [
+                            "metadata": ["name": "web", "namespace": "ml", "uid": "s", "resourceVersion": "1"],
+                            "spec": ["clusterIP": .string(address), "ports": [["port": 80]]],
+                        ]
+                    ])
+                    services.finishList(resourceVersion: "1")
+                    slices.beginList()
+                    _ = slices.stage([
+                        [
+                            "metadata": [
+                                "name": "web-1", "namespace": "ml", "uid": "e", "resourceVersion": "1",
+                                "labels": ["kubernetes.io/service-name": "web"],
+                            ], "addressType": "IPv4", "ports": [["port": 8080]],
+                            "endpoints": [["addresses": [podAddress], "conditions": ["ready": true]]],
+                        ]
+                    ])
+                    slices.finishList(resourceVersion: "1")
+                    let script = """
+                        import time, urllib.request
+                        for attempt in range(100):
+                            try:
+                                print(urllib.request.urlopen('http://web/data.txt').read().decode()); break
+                            except OSError as error: time.sleep(0.1)
+                        """
+                    _ = try await bench.play(
+                        [
+                            "restartPolicy": "Never",
+                            "containers": [
+                                Pods.container("main", ["command": ["/usr/bin/python3", "-c", .string(script)]])
+                            ],
+                        ], name: "client", uid: "client", until: ended)
+                    group.cancelAll()
+                }
+                #expect(bench.log("client") == "from the image\n")
             }
         } catch let error as NetworkError {
             print("skipped: no bridge may be made here: \(error)")

@@ -72,10 +72,11 @@ actor PodRun {
     private func carryOutPlans() async -> Duration? {
         // A plan without actions ends it; the bound is against a mistake in the planner.
         for _ in 0..<100 {
+            if isOver { return nil }
             let plan = PodPlan(pod, state, now: context.time.monotonicNow(), wall: context.wallNow)
             // An end is told before the pod is taken down, and a start before the next step.
             await writeStatus()
-            if plan.actions.isEmpty || isOver { return [plan.wakeAt, nextWrite].compactMap { $0 }.min() }
+            if plan.actions.isEmpty { return [plan.wakeAt, nextWrite].compactMap { $0 }.min() }
             for action in plan.actions { await carryOut(action) }
         }
         logger.error("planning the pod does not come to an end")

@@ -24,7 +24,7 @@ struct NodeContext: Sendable {
     /// The field manager of the node's writes.
     static let fieldManager = "assay-node"
 
-    func record(_ pod: NodePod, _ type: EventNote.Kind, _ reason: String, _ note: String, container: String? = nil) {
+    func record(_ pod: NodePod, _ type: EventNote.Kind, _ reason: String, _ note: String) {
         let regarding = ObjectReference(.pods, pod.metadata)
         events.record(EventNote(regarding: regarding, type: type, reason: reason, action: reason, note: note))
     }
