@@ -318,7 +318,7 @@ private func shell(_ script: String, _ more: JSONValue = [:]) -> JSONValue {
                     "restartPolicy": "Never",
                     "containers": [
                         shell(
-                            "exec tail -c 300000000 /dev/zero",
+                            "x=0123456789; while true; do x=$x$x; done",
                             ["resources": ["limits": ["memory": "64Mi"]]])
                     ],
                 ], until: ended)
