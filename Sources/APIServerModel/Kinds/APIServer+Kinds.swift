@@ -6,6 +6,8 @@ extension APIServer {
     mutating func prepareForCreate(_ json: inout JSONValue, _ resource: ServedResource) throws(APIFailure) {
         // A node registers with its status.
         if resource.hasStatus, resource.type != .nodes { json["status"] = nil }
+        // The schema's default of a status shows from the first read on (`observedGeneration: -1`).
+        if resource.isCustom { json = resource.definition.applyDefaults(json) }
         if resource.definition.countsGenerations { json["metadata", "generation"] = 1 }
         switch resource.type {
         case .persistentVolumeClaims, .persistentVolumes: json["status"] = ["phase": "Pending"]

@@ -8,26 +8,40 @@ enum StringFormat {
         case "date": text.utf8.count == 10 && Timestamp(text + "T00:00:00Z") != nil
         case "duration": isDuration(text)
         case "byte": isBase64(text)
-        case "uuid": matches(text, "^[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}$")
+        case "uuid": matches(text, uuid)
         case "ipv4": isIPv4(text)
-        case "email": matches(text, "^[^@ ]+@[^@ ]+$")
+        case "email": matches(text, email)
         case "hostname": isSubdomain(text)
-        case "uri": matches(text, "^[a-zA-Z][a-zA-Z0-9+.-]*:[^ ]+$")
+        case "uri": matches(text, uri)
         default: true
         }
     }
 
-    private static func matches(_ text: String, _ pattern: String) -> Bool {
-        (try? Pattern(pattern))?.matches(text) ?? false  // The patterns are the constants above.
+    private static let uuid = pattern(
+        "^[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}$")
+    private static let email = pattern("^[^@ ]+@[^@ ]+$")
+    private static let uri = pattern("^[a-zA-Z][a-zA-Z0-9+.-]*:[^ ]+$")
+    private static let duration = pattern("^[+-]?(([0-9]+(\\.[0-9]*)?|\\.[0-9]+)(ns|us|µs|ms|s|m|h|d|w))+$")
+    private static let base64 = pattern("^[A-Za-z0-9+/]*={0,2}$")
+
+    /// Nil, which nothing matches, for a mistake in the constants above; a test tries each of them.
+    private static func pattern(_ text: String) -> Pattern? {
+        do {
+            return try Pattern(text)
+        } catch {
+            return nil
+        }
     }
+
+    private static func matches(_ text: String, _ pattern: Pattern?) -> Bool { pattern?.matches(text) ?? false }
 
     /// Go's `time.ParseDuration`, as `3h4m5.5s`.
     static func isDuration(_ text: String) -> Bool {
-        text == "0" || matches(text, "^[+-]?(([0-9]+(\\.[0-9]*)?|\\.[0-9]+)(ns|us|µs|ms|s|m|h|d|w))+$")
+        text == "0" || matches(text, duration)
     }
 
     static func isBase64(_ text: String) -> Bool {
-        text.utf8.count % 4 == 0 && matches(text, "^[A-Za-z0-9+/]*={0,2}$")
+        text.utf8.count % 4 == 0 && matches(text, base64)
     }
 
     static func isIPv4(_ text: String) -> Bool {

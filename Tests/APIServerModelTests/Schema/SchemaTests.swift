@@ -185,4 +185,14 @@ import Testing
         let error = #expect(throws: FieldError.self) { try Schema(openAPI: json, path: "s") }
         #expect(error?.description.hasPrefix(message) == true, "\(String(describing: error))")
     }
+
+    @Test(arguments: [
+        ("uuid", "01234567-89ab-cdef-0123-456789abcdef", "0123"), ("email", "a@b.c", "a b@c"),
+        ("uri", "https://a/b", "a/b"), ("duration", "1h2m3.5s", "1 h"), ("byte", "aGk=", "aGk"),
+        ("date", "2026-11-22", "2026-13-22"), ("ipv4", "10.0.0.1", "10.0.0.256"), ("hostname", "a.b-c", "-a"),
+    ])
+    func `A format accepts what it is for`(_ format: String, _ good: String, _ bad: String) {
+        #expect(StringFormat.accepts(good, as: format))
+        #expect(!StringFormat.accepts(bad, as: format))
+    }
 }
