@@ -75,9 +75,10 @@ struct KubeconfigFile: Sendable {
         return nil
     }
 
-    static func base64(_ text: String) -> String {
+    private static func base64(_ text: String) -> String { base64(Array(text.utf8)) }
+
+    static func base64(_ bytes: [UInt8]) -> String {
         let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
-        let bytes = Array(text.utf8)
         var result = ""
         var index = 0
         while index < bytes.count {

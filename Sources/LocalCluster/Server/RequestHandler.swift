@@ -16,7 +16,13 @@ struct RequestHandler: Sendable {
     private static let chunk = 256 << 10
 
     func handle(_ request: HTTPServerRequest) async -> HTTPServerResponse {
-        let api = await apiRequest(request)
+        var api = await apiRequest(request)
+        do throws(ProtobufError) {
+            try Self.translate(&api)
+        } catch {
+            return refusal(
+                KubernetesStatus(code: 415, reason: "UnsupportedMediaType", message: error.description))
+        }
         switch await host.takeFault(api) {
         case nil: break
         case .refuse(let status): return refusal(status)
@@ -52,6 +58,13 @@ struct RequestHandler: Sendable {
         }
         return APIRequest(
             method: request.method, target: request.target, headers: headers, body: request.body, user: user)
+    }
+
+    /// The API server reads JSON only.
+    private static func translate(_ api: inout APIRequest) throws(ProtobufError) {
+        guard !api.body.isEmpty, api.headers["content-type"]?.hasPrefix(ProtobufBody.mediaType) == true else { return }
+        api.body = try ProtobufBody.json(api.body).serializedBytes()
+        api.headers["content-type"] = "application/json"
     }
 
     private func answer(_ response: APIResponse) async -> HTTPServerResponse {
