@@ -114,6 +114,19 @@ import Testing
         #expect(try plan(["name": "v"], sources) == .empty)
     }
 
+    @Test func aClaimIsTheDirectoryOfItsVolume() throws {
+        let volume: JSONValue = ["name": "v", "persistentVolumeClaim": ["claimName": "models"]]
+        var sources = VolumePlan.Sources()
+        sources.claims = ["models": ["spec": [:]]]
+        #expect(try plan(volume, sources) == .claim("models", path: nil))
+        sources.claims = ["models": ["spec": ["volumeName": "pv"]]]
+        sources.volumes = ["pv": ["spec": ["hostPath": ["path": "/data/pv"]]]]
+        #expect(try plan(volume, sources) == .claim("models", path: "/data/pv"))
+        sources.volumes = ["pv": ["spec": ["csi": ["driver": "x"]]]]
+        let error = #expect(throws: ContainerConfigurationError.self) { _ = try plan(volume, sources) }
+        #expect(error?.description.contains("is no directory of this node") == true)
+    }
+
     @Test(
         arguments: [
             (["name": "v", "hostPath": ["path": "/etc"]], "is a hostPath, which this node refuses"),

@@ -49,7 +49,7 @@ private struct Bench {
         let api = RecordingAPI(objects)
         let client = KubernetesClient(transport: api)
         let processes = try ProcessThread(executable: executable, time: options.time)
-        let isolation = await IsolationProbe(options: options, processes: processes).find()
+        let (isolation, _) = await IsolationProbe(options: options, processes: processes).find()
         let network = try await NodeNetwork.open(options.network, logger: logger)
         let context = NodeContext(
             options: options, client: client,
@@ -235,7 +235,9 @@ private func shell(_ script: String, _ more: JSONValue = [:]) -> JSONValue {
             #expect(status["phase"] == "Succeeded")
             #expect(bench.log() == "handed\nvaluekept\nread-only\n/image\nfrom the image\n")
             #expect(FileSystem.text("\(bench.data.path)/volumes/ml/models/m") == "kept\n")
-            for path in ["/work-dir", "/config", "/models", "/host-untouched"] { #expect(FileSystem.kind(path) == nil) }
+            for path in ["/dev/termination-log", "/work-dir", "/config", "/models", "/host-untouched"] {
+                #expect(FileSystem.kind(path) == nil)
+            }
         }
     }
 

@@ -44,9 +44,11 @@ public struct Node: Sendable {
         } else {
             network = try await NodeNetwork.open(options.network, logger: logger)
         }
-        let isolation = await IsolationProbe(options: options, processes: processes).find()
+        let (isolation, reason) = await IsolationProbe(options: options, processes: processes).find()
         if isolation == .none {
-            logger.warning("containers are plain processes: no namespaces may be made, so no volume can be mounted")
+            logger.warning(
+                "containers are plain processes: no namespaces may be made, so no volume can be mounted",
+                metadata: ["reason": "\(reason)"])
         }
         let context = NodeContext(
             options: options, client: client, images: images, processes: processes, isolation: isolation,
@@ -86,6 +88,7 @@ public struct Node: Sendable {
         let (changes, signal) = AsyncStream.makeStream(of: StoreChange<DynamicObject>.self)
         store.subscribe { signal.yield($0) }
         reflect(.pods, store, in: &group, fieldSelector: "spec.nodeName=\(options.name)")
+        group.addTask { await removeStrangers(store, context) }
         await withDiscardingTaskGroup { workers in
             var inboxes: [String: AsyncStream<PodWorker.Event>.Continuation] = [:]
             for await change in changes {
@@ -109,6 +112,26 @@ public struct Node: Sendable {
                 }
             }
             workers.cancelAll()
+        }
+    }
+
+    /// Removes the files of pods that are no more, as a node before this one may have left them.
+    private func removeStrangers(_ store: Store<DynamicObject>, _ context: NodeContext) async {
+        let directory = context.volumes.pod("")
+        do {
+            guard FileSystem.kind(directory) == .directory else { return }
+            // Taken before the pods are known: a directory that comes later belongs to a pod that is known.
+            let found = try FileSystem.entries(directory)
+            try await store.waitForSync()
+            let known = Set(store.all().map(\.metadata.uid))
+            for uid in found where !known.contains(uid) {
+                let path = context.volumes.pod(uid)
+                try await BlockingThread.attempt { () throws(FileError) in try FileSystem.remove(path) }
+            }
+        } catch {
+            if !Task.isCancelled {
+                context.logger.warning("cannot remove files of former pods", metadata: ["error": "\(error)"])
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 import Concurrency
 import ControllerRuntime
+import Glibc
 import Logging
 internal import NIOCore
 internal import NIOPosix
@@ -63,12 +64,17 @@ actor ServiceProxy {
         _ listener: ServiceTable.Listener
     ) async -> NIOAsyncChannel<Connection, Never>? {
         do {
-            let server = try await ServerBootstrap(group: group)
-                .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-                .childChannelOption(.allowRemoteHalfClosure, value: true)
-                .bind(host: listener.address, port: listener.port) { channel in
-                    channel.eventLoop.makeCompletedFuture { try Self.wrap(channel) }
-                }
+            let server: NIOAsyncChannel<Connection, Never>
+            do {
+                server = try await bind(listener.address, listener.port)
+            } catch let error as IOError where error.errnoCode == EACCES && listener.port < 1024 {
+                // Only root may listen there, and the address is the service's own: a port nearby is free.
+                let port = listener.port + Self.unprivilegedOffset
+                server = try await bind(listener.address, port)
+                logger.notice(
+                    "a service is served on another port, for want of the right to listen on its own",
+                    metadata: ["address": "\(listener.address):\(listener.port)", "port": "\(port)"])
+            }
             channels[listener] = server.channel
             failed.remove(listener)
             return server
@@ -80,6 +86,18 @@ actor ServiceProxy {
             }
             return nil
         }
+    }
+
+    /// Added to a port below 1024 where the node may not listen on it.
+    private static let unprivilegedOffset = 8000
+
+    private func bind(_ address: String, _ port: Int) async throws -> NIOAsyncChannel<Connection, Never> {
+        try await ServerBootstrap(group: group)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelOption(.allowRemoteHalfClosure, value: true)
+            .bind(host: address, port: port) { channel in
+                channel.eventLoop.makeCompletedFuture { try Self.wrap(channel) }
+            }
     }
 
     private static func wrap(_ channel: any Channel) throws -> Connection {

@@ -13,14 +13,18 @@ struct ContainerRoot {
     func build() throws(LaunchError) {
         try mount(nil, "/", nil, clinux_ms_rec | clinux_ms_private)
         let hostMounts = Self.hostMounts(FileSystem.text("/proc/self/mountinfo") ?? "", hiding: launch.root)
-        let root = try makeRoot()
-        try attempt("enter the root directory") { chdir(root) }
-        try attempt("make the host's place in the root") {
-            mkdir(".\(Self.hostRoot)", 0o700) == 0 || errno == EEXIST ? 0 : -1
-        }
+        let missing = launch.mounts.map { Self.canonical($0.target) }.filter { FileSystem.kind($0) == nil }
+        let isLayered = try makeRoot()
+        try attempt("enter the root directory") { chdir("\(launch.root)/merged") }
+        try attempt("make the host's place in the root") { mkdir(".\(Self.hostRoot)", 0o700) }
         try attempt("change the root directory") { clinux_pivot_root(".", ".\(Self.hostRoot)") }
         try attempt("enter the new root directory") { chdir("/") }
-        for path in hostMounts where path != "/proc" { try bindHost(path) }
+        if isLayered {
+            // Mounted over, or gone since: nothing to show.
+            for path in hostMounts where path != "/proc" && FileSystem.kind(path) != nil { try expose(path, missing) }
+        } else {
+            try exposeEntries(of: "", missing)
+        }
         try mountProc()
         for mount in launch.mounts { try bind(mount) }
         clinux_unmount_detached(Self.hostRoot)
@@ -28,54 +32,65 @@ struct ContainerRoot {
         if launch.readOnlyRoot { try makeReadOnly("/") }
     }
 
-    /// A layer of memory over the host's root directory.
-    private func makeRoot() throws(LaunchError) -> String {
+    /// Makes the root on which the rest is mounted: a layer of memory over the host's root directory or, where overlays
+    /// are not to be had, an empty directory in memory.
+    ///
+    /// - Returns: whether it is the former.
+    private func makeRoot() throws(LaunchError) -> Bool {
         try mount("tmpfs", launch.root, "tmpfs", clinux_ms_nodev, "mode=755")
         let (upper, work, merged) = ("\(launch.root)/upper", "\(launch.root)/work", "\(launch.root)/merged")
         for path in [upper, work, merged] { try attempt("make \(path)") { mkdir(path, 0o755) } }
         var options = "lowerdir=/,upperdir=\(upper),workdir=\(work)"
         if launch.isolation == .user { options += ",userxattr" }
-        if clinux_mount("overlay", merged, "overlay", 0, options) == 0 { return merged }
-        return try makeSkeleton()
+        if clinux_mount("overlay", merged, "overlay", 0, options) == 0 { return true }
+        try mount("tmpfs", merged, "tmpfs", 0, "mode=755")
+        return false
     }
 
-    /// Where overlays are not to be had: an empty root in memory with the host's directories bound into it, except
-    /// those on the way to a mount path that the host does not have, which are made anew with their content bound.
-    private func makeSkeleton() throws(LaunchError) -> String {
-        let root = "\(launch.root)/merged"
-        let missing = launch.mounts.map(\.target).filter { FileSystem.kind($0) == nil }
-        try fillSkeleton("", root, missing)
-        return root
+    /// Shows what the host has at a path, with everything mounted there. A directory on the way to a mount path that the
+    /// host does not have is made anew in memory with the host's entries in it, so that the mount path can be made
+    /// without touching the host.
+    private func expose(_ path: String, _ missing: [String]) throws(LaunchError) {
+        let source = Self.hostRoot + path
+        switch FileSystem.kind(source, followingLinks: false) {
+        case .symlink:
+            do throws(FileError) {
+                symlink(try FileSystem.linkTarget(source), path)
+            } catch {
+                throw LaunchError("\(error)")
+            }
+        case .directory:
+            if FileSystem.kind(path) == nil { try attempt("make \(path)") { mkdir(path, 0o755) } }
+            if missing.contains(where: { $0.hasPrefix("\(path)/") }) {
+                try mount("tmpfs", path, "tmpfs", 0, "mode=755")
+                try exposeEntries(of: path, missing)
+            } else {
+                try mount(source, path, nil, clinux_ms_bind | clinux_ms_rec)
+            }
+        case .file, .other:
+            if FileSystem.kind(path) == nil { close(clinux_open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0o644)) }
+            try mount(source, path, nil, clinux_ms_bind)
+        case nil: break
+        }
     }
 
-    private func fillSkeleton(_ path: String, _ root: String, _ missing: [String]) throws(LaunchError) {
+    private func exposeEntries(of path: String, _ missing: [String]) throws(LaunchError) {
         let names: [String]
         do throws(FileError) {
-            names = try FileSystem.entries(path.isEmpty ? "/" : path)
+            names = try FileSystem.entries(Self.hostRoot + path)
         } catch {
             throw LaunchError("\(error)")
         }
-        for name in names {
-            let (source, target) = ("\(path)/\(name)", "\(root)\(path)/\(name)")
-            switch FileSystem.kind(source, followingLinks: false) {
-            case .symlink:
-                do throws(FileError) {
-                    symlink(try FileSystem.linkTarget(source), target)
-                } catch {
-                    throw LaunchError("\(error)")
-                }
-            case .directory:
-                try attempt("make \(target)") { mkdir(target, 0o755) }
-                if missing.contains(where: { $0.hasPrefix("\(source)/") }) {
-                    try fillSkeleton(source, root, missing)
-                } else {
-                    try mount(source, target, nil, clinux_ms_bind | clinux_ms_rec)
-                }
-            case .file, .other:
-                close(clinux_open(target, O_CREAT | O_WRONLY | O_CLOEXEC, 0o644))
-                try mount(source, target, nil, clinux_ms_bind)
-            case nil: continue
-            }
+        for name in names where "/\(name)" != Self.hostRoot { try expose("\(path)/\(name)", missing) }
+    }
+
+    /// The path with the links on it followed, as far as it exists.
+    private static func canonical(_ path: String) -> String {
+        do throws(FileError) {
+            return try FileSystem.realPath(path)
+        } catch {
+            guard let slash = path.lastIndex(of: "/"), slash > path.startIndex else { return path }
+            return canonical(String(path[..<slash])) + path[slash...]
         }
     }
 
@@ -111,17 +126,11 @@ struct ContainerRoot {
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    private func bindHost(_ path: String) throws(LaunchError) {
-        // Mounted over, or gone since: nothing to show.
-        guard let kind = FileSystem.kind(Self.hostRoot + path), FileSystem.kind(path) == kind else { return }
-        try mount(Self.hostRoot + path, path, nil, clinux_ms_bind | clinux_ms_rec)
-    }
-
     private func mountProc() throws(LaunchError) {
         let flags = clinux_ms_nosuid | clinux_ms_nodev | clinux_ms_noexec
         if clinux_mount("proc", "/proc", "proc", UInt(flags), nil) == 0 { return }
         // Some sandboxes hide parts of it and then forbid a fresh one; the host's is better than none.
-        try bindHost("/proc")
+        try expose("/proc", [])
     }
 
     private func bind(_ bound: ContainerLaunch.Mount) throws(LaunchError) {

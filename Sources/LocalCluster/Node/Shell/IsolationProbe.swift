@@ -6,15 +6,17 @@ struct IsolationProbe: Sendable {
     var options: NodeOptions
     var processes: ProcessThread
 
-    func find() async -> ContainerLaunch.Isolation {
+    /// - Returns: what is possible, and why no more is.
+    func find() async -> (ContainerLaunch.Isolation, reason: String) {
         let root = "\(options.dataDirectory)/probe-\(getpid())"
         do {
             try FileSystem.makeDirectories(root)
         } catch {
-            return .none
+            return (.none, "\(error)")
         }
+        var reason = ""
         defer { rmdir(root) }
-        for isolation in geteuid() == 0 ? [ContainerLaunch.Isolation.full] : [.user] {
+        for isolation in geteuid() == 0 ? [ContainerLaunch.Isolation.full, .user] : [.user] {
             var launch = ContainerLaunch(
                 isolation: isolation, parent: getpid(), workingDirectory: "/",
                 environment: ["PATH": "/usr/bin:/bin"], command: ["true"])
@@ -23,11 +25,11 @@ struct IsolationProbe: Sendable {
                 let (ends, signal) = AsyncStream.makeStream(of: Void.self)
                 _ = try await processes.start(launch, output: .capture(0)) { _ in signal.finish() }
                 for await _ in ends {}
-                return isolation
+                return (isolation, reason)
             } catch {
-                continue
+                reason = error.description
             }
         }
-        return .none
+        return (.none, reason)
     }
 }

@@ -11,18 +11,26 @@ struct NodeRegistration: Sendable {
 
     init(_ context: NodeContext) { self.context = context }
 
+    /// How often the status is written though nothing in it has changed, as a kubelet does; the Lease says the rest.
+    private static let statusInterval: Duration = .seconds(300)
+
     /// Runs until the task is cancelled.
     func run() async {
         var isRegistered = false
+        var nextStatus: Duration = .zero
         while !Task.isCancelled {
             var wait = context.options.heartbeat
             do throws(KubernetesError) {
                 if !isRegistered { try await register() }
                 isRegistered = true
-                try await writeStatus()
+                let now = context.time.monotonicNow()
+                if now >= nextStatus {
+                    try await writeStatus()
+                    nextStatus = now + Self.statusInterval
+                }
                 try await renewLease()
             } catch {
-                if error.isNotFound { isRegistered = false }
+                if error.isNotFound { (isRegistered, nextStatus) = (false, .zero) }
                 if !Task.isCancelled {
                     context.logger.warning("cannot say that the node is alive", metadata: ["error": "\(error)"])
                 }

@@ -70,6 +70,8 @@ extension PodRun {
         sources.configMaps = try await fetch(.configMaps, needs.configMaps)
         sources.secrets = try await fetch(.secrets, needs.secrets)
         sources.claims = try await fetch(.persistentVolumeClaims, needs.claims)
+        let volumes = Set(sources.claims.values.compactMap { $0["spec", "volumeName"]?.string }).filter { !$0.isEmpty }
+        sources.volumes = try await fetch(.persistentVolumes, volumes)
         for token in needs.tokens { sources.tokens[token] = try await requestToken(token) }
         return sources
     }
@@ -80,7 +82,8 @@ extension PodRun {
         var found: [String: JSONValue] = [:]
         for name in names.sorted() {
             do throws(KubernetesError) {
-                found[name] = try await context.client.get(type, ObjectKey(namespace: pod.key.namespace, name: name))
+                found[name] = try await context.client.get(
+                    type, ObjectKey(namespace: type.isNamespaced ? pod.key.namespace : nil, name: name))
             } catch {
                 guard error.isNotFound else { throw error }
             }
@@ -190,7 +193,8 @@ extension PodRun {
             let isRepeated = state[container.name].pullFailures > 0
             state[container.name].noteNotPulled(
                 error, now: context.time.monotonicNow(), backoff: context.options.pullBackoff)
-            context.record(pod, .warning, "Failed", "Failed to pull image \"\(container.image)\": \(error)")
+            let words = error.reason == .pull ? "F\(error.message.dropFirst())" : "Error: \(error)"
+            context.record(pod, .warning, "Failed", words)
             if isRepeated, error.reason == .pull {
                 state[container.name].waiting = ContainerState.Waiting(
                     reason: "ImagePullBackOff", message: "Back-off pulling image \"\(container.image)\": \(error)")

@@ -21,8 +21,8 @@ struct VolumeDirectory: Sendable {
             chmod(directory, 0o777)
             try give(directory, to: group)
             return directory
-        case .claim(let claim):
-            let directory = "\(dataDirectory)/volumes/\(pod.key.namespace ?? "default")/\(claim)"
+        case .claim(let claim, let path):
+            let directory = path ?? "\(dataDirectory)/volumes/\(pod.key.namespace ?? "default")/\(claim)"
             try FileSystem.makeDirectories(directory)
             chmod(directory, 0o777)
             try give(directory, to: group)

@@ -12,8 +12,8 @@ enum VolumePlan: Sendable, Hashable {
 
     /// An empty directory that lives as long as the pod.
     case empty
-    /// A claim's directory, which outlives the pod.
-    case claim(String)
+    /// A claim's directory, which outlives the pod: that of its volume, or one of the node's own where the claim has none.
+    case claim(String, path: String?)
     /// A directory that the node fills once.
     case files([File])
     /// An image's snapshot, read-only.
@@ -37,6 +37,8 @@ enum VolumePlan: Sendable, Hashable {
         var configMaps: [String: JSONValue] = [:]
         var secrets: [String: JSONValue] = [:]
         var claims: [String: JSONValue] = [:]
+        /// By name.
+        var volumes: [String: JSONValue] = [:]
         var tokens: [Token: String] = [:]
         var podIP = ""
         var hostIP = ""
@@ -74,10 +76,20 @@ enum VolumePlan: Sendable, Hashable {
         case "emptyDir": self = .empty
         case "persistentVolumeClaim":
             let claim = source["claimName"]?.string ?? ""
-            guard sources.claims[claim] != nil else {
+            guard let object = sources.claims[claim] else {
                 throw ContainerConfigurationError("persistentvolumeclaim \"\(claim)\" not found")
             }
-            self = .claim(claim)
+            guard let name = object["spec", "volumeName"]?.string, !name.isEmpty else {
+                self = .claim(claim, path: nil)
+                return
+            }
+            let spec = sources.volumes[name]?["spec"]
+            guard let path = spec?["hostPath", "path"]?.string ?? spec?["local", "path"]?.string else {
+                throw ContainerConfigurationError(
+                    "persistentvolumeclaim \"\(claim)\" is bound to the volume \"\(name)\", which is no directory of "
+                        + "this node")
+            }
+            self = .claim(claim, path: path)
         case "image":
             self = .image(
                 source["reference"]?.string ?? "",
