@@ -118,13 +118,13 @@ struct KubectlTests {
 
     @Test(arguments: Kubectl.installed)
     func `a Deployment is applied, rolled out, changed, undone and deleted`(_ installed: Kubectl) async throws {
-        try await with(installed) { _, kubectl in
+        try await with(installed) { cluster, kubectl in
             #expect(try await kubectl("apply", "-f", "-", input: manifest).contains("deployment.apps/web created"))
             #expect(try await kubectl("apply", "-f", "-", input: manifest).contains("deployment.apps/web unchanged"))
             try await kubectl("rollout", "status", "deploy/web", "--timeout=20s")
             #expect(try await kubectl("get", "deploy", "web").contains("2/2"))
             try await kubectl("scale", "deploy/web", "--replicas=3")
-            try await kubectl("wait", "--for=jsonpath={.status.readyReplicas}=3", "deploy/web", "--timeout=20s")
+            try await kubectl("rollout", "status", "deploy/web", "--timeout=20s")
             try await kubectl("set", "image", "deploy/web", "main=serve:2")
             try await kubectl("rollout", "status", "deploy/web", "--timeout=20s")
             try await kubectl("rollout", "restart", "deploy/web")
@@ -140,14 +140,14 @@ struct KubectlTests {
             #expect(try await kubectl("get", "endpoints", "web").contains("10.1.0.1:8080"))
             #expect(try await kubectl("get", "events").contains("SuccessfulCreate"))
             try await kubectl("delete", "deploy/web", "--timeout=20s")
-            try await kubectl("wait", "--for=delete", "pod", "-l", "app=web", "--timeout=20s")
+            _ = try await cluster.waitForPods("app=web", 0)
             #expect(try await kubectl("get", "pods", "-o", "name") == "")
         }
     }
 
     @Test(arguments: Kubectl.installed)
     func `a Job is created, waited for, read and deleted with its pods`(_ installed: Kubectl) async throws {
-        try await with(installed) { _, kubectl in
+        try await with(installed) { cluster, kubectl in
             try await kubectl("create", "job", "wine", "--image=train", "--", "train.py")
             try await kubectl("wait", "--for=condition=complete", "job/wine", "--timeout=20s")
             #expect(try await kubectl("get", "jobs").contains("1/1"))
@@ -157,7 +157,7 @@ struct KubectlTests {
             #expect(try await kubectl("describe", "job", "wine").contains("Completed"))
             #expect(try await kubectl("get", "pods", "-o", "wide").contains("Succeeded"))
             try await kubectl("delete", "job", "wine", "--timeout=20s")
-            try await kubectl("wait", "--for=delete", "pod", "-l", "job-name=wine", "--timeout=20s")
+            _ = try await cluster.waitForPods("job-name=wine", 0)
         }
     }
 

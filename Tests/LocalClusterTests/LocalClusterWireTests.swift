@@ -198,6 +198,55 @@ private let jobSpec: JSONValue = [
         }
     }
 
+    @Test func `a pod whose creation was never confirmed is not created a second time`() async throws {
+        try await TestCluster.run { cluster in
+            for name in ["a", "b", "c", "d"] {
+                await cluster.handle.inject(
+                    ClusterFault(
+                        .loseAnswer, method: "POST", path: "/pods", user: ClusterUser.controllerManager.rawValue))
+                // The watch hears of the pod later than the controller is back.
+                _ = try await cluster.create(
+                    .jobs, ["metadata": ["name": .string(name), "namespace": "default"], "spec": jobSpec])
+                try await cluster.wait(.jobs, name, for: "active") { $0?["status", "active"] == 1 }
+                #expect(try await cluster.pods("job-name=\(name)").count == 1)
+            }
+            try await Task.sleep(for: .milliseconds(500))
+            #expect(try await cluster.pods("job-name").count == 4)
+        }
+    }
+
+    @Test func `what a quota refuses is told by the ReplicaSet and its Deployment`() async throws {
+        try await TestCluster.run { cluster in
+            _ = try await cluster.create(
+                .resourceQuotas,
+                ["metadata": ["name": "small", "namespace": "default"], "spec": ["hard": ["pods": "1"]]])
+            _ = try await cluster.create(
+                .deployments,
+                [
+                    "metadata": ["name": "web", "namespace": "default"],
+                    "spec": [
+                        "replicas": 2, "selector": ["matchLabels": ["app": "web"]],
+                        "template": [
+                            "metadata": ["labels": ["app": "web"]],
+                            "spec": ["containers": [["name": "main", "image": "serve"]]],
+                        ],
+                    ],
+                ])
+            let refused = try await cluster.wait(.deployments, "web", for: "refused") {
+                $0?.hasCondition("ReplicaFailure") == true
+            }
+            let condition = refused?.condition("ReplicaFailure")
+            #expect(condition?["reason"] == "FailedCreate")
+            #expect(condition?["message"]?.string?.contains("exceeded quota: small") == true)
+            #expect(try await cluster.pods("app=web").count == 1)
+            try await cluster.client.delete(.resourceQuotas, ObjectKey(namespace: "default", name: "small"))
+            _ = try await cluster.waitForPods("app=web", 2)
+            try await cluster.wait(.deployments, "web", for: "well again") {
+                $0?.condition("ReplicaFailure") == nil
+            }
+        }
+    }
+
     @Test func `a watch that is too old ends with 410`() async throws {
         try await TestCluster.run { cluster in
             let version = try await cluster.client.list(.configMaps, namespace: "default").resourceVersion

@@ -63,6 +63,7 @@ struct ActionExecutor: Sendable {
         } catch {
             // Of a fixed name: made by an earlier look whose result the cache does not show yet.
             if error.isAlreadyExists { return }
+            if error.outcomeIsUnknown { try await waitForWhatThereIs(type, parent.namespace, owner) }
             let failure = CreateFailure(owner: parent, cause: error)
             // Where the outcome is unknown, or the namespace goes away, there is nothing to tell.
             if type == .pods && error.status != nil && !isGoingAway(error) {
@@ -74,6 +75,19 @@ struct ActionExecutor: Sendable {
             throw failure
         }
     }
+
+    /// The object may have been created under a name that nobody knows: no plan is made before the cache has come as
+    /// far as what the server holds now.
+    private func waitForWhatThereIs(
+        _ type: ResourceType, _ namespace: String?, _ owner: ObjectKey
+    ) async throws(KubernetesError) {
+        let live = try await client.listAll(type, namespace: namespace).items
+        guard let latest = live.max(by: { Self.revision($0) < Self.revision($1) }) else { return }
+        cache.noteWritten(type, latest)
+        expectations.expect(owner, type, latest.key)
+    }
+
+    private static func revision(_ object: JSONValue) -> UInt64 { UInt64(object.resourceVersion) ?? 0 }
 
     private func isGoingAway(_ error: KubernetesError) -> Bool {
         error.isNotFound || error.status?.causes.contains { $0.reason == "NamespaceTerminating" } == true
