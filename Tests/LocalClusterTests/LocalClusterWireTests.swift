@@ -204,7 +204,6 @@ private let jobSpec: JSONValue = [
                 await cluster.handle.inject(
                     ClusterFault(
                         .loseAnswer, method: "POST", path: "/pods", user: ClusterUser.controllerManager.rawValue))
-                // The watch hears of the pod later than the controller is back.
                 _ = try await cluster.create(
                     .jobs, ["metadata": ["name": .string(name), "namespace": "default"], "spec": jobSpec])
                 try await cluster.wait(.jobs, name, for: "active") { $0?["status", "active"] == 1 }

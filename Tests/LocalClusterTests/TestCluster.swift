@@ -28,7 +28,11 @@ struct TestCluster: Sendable {
         let directory = template.withUnsafeMutableBufferPointer { buffer in
             buffer.baseAddress.flatMap { mkdtemp($0) }.map { String(cString: $0) }
         }
-        var options = LocalCluster.Options(dataDirectory: try #require(directory))
+        let path = try #require(directory)
+        defer {
+            do { try FileSystem.remove(path) } catch { Issue.record("\(path) is left behind: \(error)") }
+        }
+        var options = LocalCluster.Options(dataDirectory: path)
         options.jobs = JobPlanner(backoffBase: .milliseconds(50))
         configure(&options)
         var logger = Logger(label: "test")
