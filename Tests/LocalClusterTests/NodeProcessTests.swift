@@ -33,6 +33,7 @@ private struct Bench {
     /// - Parameter body: gets the bench; every process is gone when it returns.
     static func run(
         objects: [String: JSONValue] = [:], mode: NodeNetworkOptions.Mode = .host,
+        isolation forced: ContainerLaunch.Isolation? = nil,
         backoff: RestartBackoff = RestartBackoff(base: .milliseconds(50)),
         _ body: (Bench) async throws -> Void
     ) async throws {
@@ -54,7 +55,8 @@ private struct Bench {
         let context = NodeContext(
             options: options, client: client,
             images: try ImageStore(images: options.images, dataDirectory: data.path), processes: processes,
-            isolation: isolation, network: network, services: Store(),
+            isolation: forced ?? isolation, linkedMounts: LinkedMounts(dataDirectory: data.path), network: network,
+            services: Store(),
             events: EventRecorder(client: client, controller: "assay.dev/node", instance: "n1", logger: logger),
             logger: logger, capacity: .current())
         let result: Result<Void, any Error>
@@ -213,6 +215,8 @@ private func shell(_ script: String, _ more: JSONValue = [:]) -> JSONValue {
                 print("skipped: this system lets nobody make mount namespaces")
                 return
             }
+            let paths = ["/dev/termination-log", "/work-dir", "/config", "/models", "/host-untouched"]
+            let before = paths.map { FileSystem.kind($0) }
             var initial = shell("echo handed > /work-dir/x; cp /config/key /work-dir/y; echo kept > /models/m")
             initial["name"] = "first"
             let mounts: JSONValue = [
@@ -235,9 +239,7 @@ private func shell(_ script: String, _ more: JSONValue = [:]) -> JSONValue {
             #expect(status["phase"] == "Succeeded")
             #expect(bench.log() == "handed\nvaluekept\nread-only\n/image\nfrom the image\n")
             #expect(FileSystem.text("\(bench.data.path)/volumes/ml/models/m") == "kept\n")
-            for path in ["/dev/termination-log", "/work-dir", "/config", "/models", "/host-untouched"] {
-                #expect(FileSystem.kind(path) == nil)
-            }
+            #expect(paths.map { FileSystem.kind($0) } == before)
         }
     }
 
@@ -264,6 +266,30 @@ private func shell(_ script: String, _ more: JSONValue = [:]) -> JSONValue {
                 ], until: ended)
             let message = terminated(fallback)["message"]?.string ?? ""
             #expect(message.hasPrefix("line 21\n") && message.hasSuffix("line 100\n"))
+        }
+    }
+
+    @Test func withoutNamespacesVolumesAreLinksThatGoWithThePod() async throws {
+        try await Bench.run(isolation: ContainerLaunch.Isolation.none) { bench in
+            let path = "\(bench.data.path)-mount/inner"
+            let spec: JSONValue = [
+                "restartPolicy": "Never",
+                "containers": [
+                    shell(
+                        "echo x > \(path)/x; cat data.txt; printf said > \(path)-message",
+                        [
+                            "volumeMounts": [["name": "w", "mountPath": .string(path)]],
+                            "terminationMessagePath": .string("\(path)-message"),
+                        ])
+                ], "volumes": [["name": "w", "emptyDir": [:]]],
+            ]
+            let status = try await bench.play(spec, until: ended)
+            #expect(status["phase"] == "Succeeded")
+            #expect(terminated(status)["message"] == "said")
+            #expect(bench.log() == "from the image\n")
+            #expect(FileSystem.text("\(bench.context.volumes.pod("uid-1"))/volumes/w/x") == "x\n")
+            #expect(FileSystem.kind(path, followingLinks: false) == nil)
+            try FileSystem.remove("\(bench.data.path)-mount")
         }
     }
 

@@ -47,12 +47,12 @@ public struct Node: Sendable {
         let (isolation, reason) = await IsolationProbe(options: options, processes: processes).find()
         if isolation == .none {
             logger.warning(
-                "containers are plain processes: no namespaces may be made, so no volume can be mounted",
+                "containers are plain processes of the node's user: no namespaces may be made, so volumes are links",
                 metadata: ["reason": "\(reason)"])
         }
         let context = NodeContext(
             options: options, client: client, images: images, processes: processes, isolation: isolation,
-            network: network, services: Store(),
+            linkedMounts: LinkedMounts(dataDirectory: options.dataDirectory), network: network, services: Store(),
             events: EventRecorder(
                 client: client, controller: "assay.dev/node", instance: options.name, time: options.time,
                 logger: logger),

@@ -67,12 +67,16 @@ actor ServiceProxy {
             let server: NIOAsyncChannel<Connection, Never>
             do {
                 server = try await bind(listener.address, listener.port)
-            } catch let error as IOError where error.errnoCode == EACCES && listener.port < 1024 {
-                // Only root may listen there, and the address is the service's own: a port nearby is free.
-                let port = listener.port + Self.unprivilegedOffset
+            } catch let error as IOError
+                where (error.errnoCode == EACCES || error.errnoCode == EADDRINUSE) && network.isHost
+                && listener.port + Self.otherPortOffset < 65_536
+            {
+                // Only root may listen below 1024, and a pod in the host's network that listens on all addresses has
+                // taken its port on the service's too.
+                let port = listener.port + Self.otherPortOffset
                 server = try await bind(listener.address, port)
                 logger.notice(
-                    "a service is served on another port, for want of the right to listen on its own",
+                    "a service is served on another port: its own cannot be had in the host's network",
                     metadata: ["address": "\(listener.address):\(listener.port)", "port": "\(port)"])
             }
             channels[listener] = server.channel
@@ -88,8 +92,8 @@ actor ServiceProxy {
         }
     }
 
-    /// Added to a port below 1024 where the node may not listen on it.
-    private static let unprivilegedOffset = 8000
+    /// Added to a service's port where the node cannot listen on it.
+    private static let otherPortOffset = 30_000
 
     private func bind(_ address: String, _ port: Int) async throws -> NIOAsyncChannel<Connection, Never> {
         try await ServerBootstrap(group: group)

@@ -233,10 +233,16 @@ extension PodRun {
             launch.mounts += podFileMounts(termination: files.path, container)
         }
         launch.mounts += try mounts(of: container, expand)
-        guard sees || launch.mounts.isEmpty else {
-            throw ContainerConfigurationError(
-                "this node may not make mount namespaces, so it cannot mount \(launch.mounts[0].target); "
-                    + "run it as root or allow user namespaces")
+        if !sees {
+            try await context.linkedMounts.place(launch.mounts, for: pod.uid)
+            launch.mounts = []
+            let message = ContainerLaunch.Mount(source: files.path, target: container.messagePath, isReadOnly: false)
+            do {
+                try await context.linkedMounts.redirect(message, for: pod.uid)
+            } catch {
+                // Without it there is no termination message, which a container can do without.
+                logger.debug("no termination message can be had", metadata: ["error": "\(error)"])
+            }
         }
         let group = ControlGroup(identity, context)
         launch.controlGroups = group.make(uid: pod.uid, container.name, memoryLimit: container.memoryLimit)
@@ -276,6 +282,8 @@ extension PodRun {
                     ? "container has runAsNonRoot and image will run as root"
                     : "container's runAsUser breaks non-root policy")
         }
+        // Another user could not reach the image where it cannot be mounted elsewhere.
+        if context.isolation == .none { return }
         launch.user = user
         launch.group = container.runAsGroup ?? pod.security.runAsGroup
         launch.groups = pod.security.supplementalGroups + (pod.security.fsGroup.map { [$0] } ?? [])

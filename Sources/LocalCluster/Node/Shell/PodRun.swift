@@ -231,6 +231,7 @@ actor PodRun {
             await context.network.detach(attachment)
             self.attachment = nil
         }
+        await context.linkedMounts.release(pod.uid)
         if pod.metadata.isBeingDeleted || state.isRemoved {
             let directory = context.volumes.pod(pod.uid)
             let logger = logger

@@ -12,6 +12,8 @@ struct NodeContext: Sendable {
     var images: ImageStore
     var processes: ProcessThread
     var isolation: ContainerLaunch.Isolation
+    /// Used where the isolation is none.
+    var linkedMounts: LinkedMounts
     var network: NodeNetwork
     var services: Store<DynamicObject>
     var events: EventRecorder
