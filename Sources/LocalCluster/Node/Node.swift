@@ -11,8 +11,8 @@ import Glibc
 
 /// A Kubernetes node that runs pods as processes of this machine.
 ///
-/// It is a client of the Kubernetes API as a kubelet is: it registers a Node, watches the pods that are bound to it, runs
-/// them and writes their status. It works with any API server, the one of `LocalCluster` or a real one.
+/// It is a client of the Kubernetes API as a kubelet is: it registers a Node, watches the pods that are bound to it,
+/// runs them and writes their status. It works with any API server, the one of `LocalCluster` or a real one.
 public struct Node: Sendable {
     private let client: KubernetesClient
     private let options: NodeOptions

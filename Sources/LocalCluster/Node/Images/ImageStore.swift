@@ -24,6 +24,10 @@ public actor ImageStore {
         self.sources = sources
         root = "\(dataDirectory)/images"
         try FileSystem.makeDirectories("\(root)/tags")
+        // A pull that was broken off.
+        for name in try FileSystem.entries(root) where name.hasPrefix("draft-") {
+            try FileSystem.remove("\(root)/\(name)")
+        }
     }
 
     /// Finds the image that `name` stands for, making a snapshot where the policy says so.

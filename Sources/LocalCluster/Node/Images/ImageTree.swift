@@ -4,9 +4,9 @@ import OpenSSL
 
 /// A directory tree as an image: what counts of it for its digest, and how it is copied.
 ///
-/// The digest is the SHA-256 of a canonical listing: for every entry, in the order of the paths' bytes, its type, whether
-/// it can be executed, its path, and the hash of its content or the target of the link. Times, owners and the order in
-/// which the file system lists them do not count, so a copy elsewhere has the same digest.
+/// The digest is the SHA-256 of a canonical listing: for every entry, in the order of the paths' bytes, its type,
+/// whether it can be executed, its path, and the hash of its content or the target of the link. Times, owners and the
+/// order in which the file system lists them do not count, so a copy elsewhere has the same digest.
 enum ImageTree {
     /// The digest of `directory`, as 64 hexadecimal digits.
     static func digest(_ directory: String) throws(FileError) -> String {

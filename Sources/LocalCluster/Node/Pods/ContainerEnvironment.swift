@@ -28,8 +28,8 @@ struct EnvironmentSources: Sendable {
     }
 }
 
-/// The environment of a container, built in Kubernetes' order: service variables, then `envFrom`, then `env`, each later
-/// one hiding the earlier of its name.
+/// The environment of a container, built in Kubernetes' order: service variables, then `envFrom`, then `env`, each
+/// later one hiding the earlier of its name.
 struct ContainerEnvironment: Sendable {
     private(set) var values: [String: String] = [:]
     private let pod: NodePod

@@ -1,6 +1,6 @@
-/// `$(NAME)` in commands, arguments and environment values, by Kubernetes' rules (pkg `expansion` of its API machinery):
-/// `$(NAME)` becomes the value where NAME is known and stays as written where it is not; `$$` becomes `$`, so that
-/// `$$(NAME)` stands for a literal `$(NAME)`; any other `$` is itself.
+/// `$(NAME)` in commands, arguments and environment values, by Kubernetes' rules (pkg `expansion` of its API
+/// machinery): `$(NAME)` becomes the value where NAME is known and stays as written where it is not; `$$` becomes `$`,
+/// so that `$$(NAME)` stands for a literal `$(NAME)`; any other `$` is itself.
 func expandVariables(_ text: String, _ value: (String) -> String?) -> String {
     guard text.utf8.contains(UInt8(ascii: "$")) else { return text }
     var result = ""

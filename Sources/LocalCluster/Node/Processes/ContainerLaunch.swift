@@ -1,7 +1,7 @@
 import JSON
 
-/// What `assay node-exec` is told over a file descriptor: everything about the process to start. It holds secrets of the
-/// environment, so it never touches a disk or a command line.
+/// What `assay node-exec` is told over a file descriptor: everything about the process to start. It holds secrets of
+/// the environment, so it never touches a disk or a command line.
 struct ContainerLaunch: Sendable, Hashable {
     enum Isolation: String, Sendable, Hashable {
         /// Mount and process namespaces, made as root.

@@ -2,8 +2,8 @@ import CLinux
 import Glibc
 import KubernetesModel
 
-/// The output of one container, on disk in the format of the CRI (`<time> stdout F <line>`), bounded: at `limit` bytes the
-/// file becomes `<path>.1` and a new one begins.
+/// The output of one container, on disk in the format of the CRI (`<time> stdout F <line>`), bounded: at `limit` bytes
+/// the file becomes `<path>.1` and a new one begins.
 ///
 /// Used by the one thread that reads the containers' pipes.
 final class ContainerLog {

@@ -2,8 +2,8 @@ import CLinux
 import Glibc
 
 /// Builds what a container sees as its file system: the host's, with a writable layer of its own that is thrown away
-/// with it, and the volumes bound at their mount paths. Runs in new mount and process namespaces; the host's file system
-/// is not touched.
+/// with it, and the volumes bound at their mount paths. Runs in new mount and process namespaces; the host's file
+/// system is not touched.
 struct ContainerRoot {
     private static let hostRoot = "/.assay-host"
     let launch: ContainerLaunch
@@ -47,8 +47,8 @@ struct ContainerRoot {
         return false
     }
 
-    /// Shows what the host has at a path, with everything mounted there. A directory on the way to a mount path that the
-    /// host does not have is made anew in memory with the host's entries in it, so that the mount path can be made
+    /// Shows what the host has at a path, with everything mounted there. A directory on the way to a mount path that
+    /// the host does not have is made anew in memory with the host's entries in it, so that the mount path can be made
     /// without touching the host.
     private func expose(_ path: String, _ missing: [String]) throws(LaunchError) {
         let source = Self.hostRoot + path

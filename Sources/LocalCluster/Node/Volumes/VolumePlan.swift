@@ -1,7 +1,8 @@
 import JSON
 import KubernetesModel
 
-/// What a volume is made of on the node: worked out from the pod and the objects that it names, without touching a file.
+/// What a volume is made of on the node: worked out from the pod and the objects that it names, without touching a
+/// file.
 enum VolumePlan: Sendable, Hashable {
     struct File: Sendable, Hashable {
         /// Relative to the volume's root, without `..`.
@@ -12,7 +13,8 @@ enum VolumePlan: Sendable, Hashable {
 
     /// An empty directory that lives as long as the pod.
     case empty
-    /// A claim's directory, which outlives the pod: that of its volume, or one of the node's own where the claim has none.
+    /// A claim's directory, which outlives the pod: that of its volume, or one of the node's own where the claim has
+    /// none.
     case claim(String, path: String?)
     /// A directory that the node fills once.
     case files([File])
