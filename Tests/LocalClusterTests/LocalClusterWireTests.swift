@@ -1,3 +1,4 @@
+import CLinux
 import CurlTransport
 import HTTPTransport
 import JSON
@@ -153,6 +154,22 @@ private let jobSpec: JSONValue = [
             _ = try await known.create(
                 .configMaps, ["metadata": ["name": "mine", "namespace": "default"]], fieldManager: "assay")
             #expect(await cluster.handle.writeCount(user: ClusterUser.operator.rawValue) == 1)
+        }
+    }
+
+    @Test func `the kubeconfigs are their owner's alone, and lead to the cluster`() async throws {
+        try await TestCluster.run { cluster in
+            let handle = cluster.handle
+            for path in [handle.kubeconfigPath, handle.operatorKubeconfigPath] {
+                let mode = try FileSystem.status(path).st_mode
+                #expect(mode & 0o777 == 0o600)
+                let configuration = try ClientConfiguration.kubeconfig(path: path, context: nil)
+                let transport = try CurlTransport(configuration.transport)
+                defer { transport.shutdown() }
+                let client = KubernetesClient(transport: transport, credentials: configuration.credentials)
+                let names = try await client.list(.namespaces).items.map(\.name)
+                #expect(names.contains("kube-system"))
+            }
         }
     }
 

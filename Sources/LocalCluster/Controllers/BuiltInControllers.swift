@@ -82,9 +82,9 @@ public struct BuiltInControllers: Sendable {
             let isSame = claim?.uid == volume["spec", "claimRef", "uid"]?.string
             return planner.plan(volume: volume, claim: isSame ? claim : nil, now: now)
         }
-        podCollection = loop("pod-garbage-collector") { key, _, _ in
+        podCollection = loop("pod-garbage-collector") { key, _, now in
             let nodes = Set(cache.all(.nodes).map(\.name))
-            return cache.get(.pods, key).map { PodCollector().plan(pod: $0, nodes: nodes) }
+            return cache.get(.pods, key).map { PodCollector().plan(pod: $0, nodes: nodes, now: now) }
         }
         subscribe()
     }
