@@ -49,7 +49,7 @@ import Testing
             ["no-such-program"]
         ),
         (
-            "an image that is unknown", ToyModel(trainingImage: "registry.local/unknown:1").yaml, "Reconciling",
+            "an image that is unknown", ToyModel(image: "registry.local/unknown:1").yaml, "Reconciling",
             ["registry.local/unknown:1", "image"]
         ),
         ("a loss that is no number", ToyModel(metrics: "{\"accuracy\": NaN}").yaml, "Stalled", ["accuracy", "NaN"]),

@@ -189,8 +189,17 @@ struct StoryWorld: Sendable {
         let port = try #require(service["spec"]?["ports"]?[0]?["port"]?.int)
         let transport = try CurlTransport(TransportConfiguration(server: "http://\(address):\(port)"))
         defer { transport.shutdown() }
-        let response = try await transport.send(HTTPRequest(.get, path, delivery: .unary(timeout: .seconds(5))))
-        return (response.status, String(decoding: try await response.body.collect(), as: UTF8.self))
+        // The node learns of a new Service when everybody else does, so the first connections may be refused.
+        for attempt in 1... {
+            do throws(HTTPTransportError) {
+                let response = try await transport.send(HTTPRequest(.get, path, delivery: .unary(timeout: .seconds(5))))
+                return (response.status, String(decoding: try await response.body.collect(), as: UTF8.self))
+            } catch {
+                guard attempt < 100, error.requestWasNotSent || error.code == .broken else { throw error }
+            }
+            try await Task.sleep(for: .milliseconds(50))
+        }
+        throw StoryFailure()
     }
 }
 

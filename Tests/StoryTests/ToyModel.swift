@@ -9,8 +9,8 @@ struct ToyModel {
     var metric = "accuracy"
     var serverCommand = "serve"
     var replicas = 1
-    /// Added to the training's container.
-    var trainingImage = "registry.local/toy:1"
+    /// What trains and, by its digest, serves.
+    var image = "registry.local/toy:1"
     var trainingCommand = "train"
 
     var yaml: String {
@@ -31,7 +31,7 @@ struct ToyModel {
                       spec:
                         restartPolicy: Never
                         containers:
-                        - {name: train, image: "\(trainingImage)", command: ["\(trainingCommand)"]}
+                        - {name: train, image: "\(image)", command: ["\(trainingCommand)"]}
               validation:
                 thresholds:
                 - {metric: \(metric), direction: Maximize, threshold: \(threshold)}
@@ -42,7 +42,7 @@ struct ToyModel {
                   spec:
                     containers:
                     - name: server
-                      image: registry.local/toy:1
+                      image: "\(image)"
                       command: ["\(serverCommand)"]
                       readinessProbe: {httpGet: {path: /, port: 8080}, periodSeconds: 1}
             """

@@ -92,6 +92,8 @@ public actor NodeNetwork {
                 "link set assay\(number) alias \(Owner.this.alias)",
                 "addr add \(subnet)1/24 dev assay\(number)",
                 "link set assay\(number) up",
+                // A service's address that nobody answers on yet must not be looked for beyond this machine.
+                "route add 10.96.\(number).0/24 dev assay\(number)",
             ])
             return number
         }
