@@ -1,5 +1,5 @@
 # make demo    the whole story on this machine: train, judge, serve, refuse (KEEP=1 leaves it running)
-# make test    the whole test suite
+# make test    the whole test suite (FILTER=Gate for the tests whose names match)
 # make bench   measurements, to Benchmarks/results.json (ONLY=name,… for some)
 # make fmt     puts the sources into the project's style
 # make lint    fails where the style or a rule of the house is broken
@@ -12,7 +12,7 @@ demo: prerequisites
 # The end-to-end tests start the `assay` program that is built beside them.
 test: prerequisites lint
 	swift build --build-tests
-	ASSAY_EXAMPLE_IMAGE="$$(scripts/example-image)" swift test --skip-build $(if $(FILTER),--filter '$(FILTER)')
+	swift test --skip-build $(if $(FILTER),--filter '$(FILTER)')
 
 bench: prerequisites
 	swift build --configuration release --static-swift-stdlib --product assay
