@@ -149,16 +149,24 @@ public actor NodeNetwork {
     /// Makes the node answer on exactly these addresses of services.
     func setServiceAddresses(_ wanted: Set<String>) async {
         if isHost { return }
-        let changes =
-            wanted.subtracting(addresses).sorted().map { "addr add \($0)/32 dev \(bridge)" }
-            + addresses.subtracting(wanted).sorted().map { "addr del \($0)/32 dev \(bridge)" }
-        addresses = wanted
-        for change in changes {
-            do throws(NetworkError) {
-                _ = try await IPCommand.batch([change])
-            } catch {
-                logger.warning("cannot change a service's address", metadata: ["error": "\(error)"])
-            }
+        // What fails is tried again at the next change.
+        for address in wanted.subtracting(addresses).sorted()
+        where await changed("addr add \(address)/32 dev \(bridge)") {
+            addresses.insert(address)
+        }
+        for address in addresses.subtracting(wanted).sorted()
+        where await changed("addr del \(address)/32 dev \(bridge)") {
+            addresses.remove(address)
+        }
+    }
+
+    private func changed(_ command: String) async -> Bool {
+        do throws(NetworkError) {
+            _ = try await IPCommand.batch([command])
+            return true
+        } catch {
+            logger.warning("cannot change a service's address", metadata: ["error": "\(error)"])
+            return false
         }
     }
 

@@ -7,8 +7,8 @@ internal import NIOPosix
 
 /// Forwards connections to services' addresses to pods that are ready, and answers DNS for the cluster's names.
 ///
-/// In user space, one task per direction of a connection: it needs no right beyond the address, works the same for the
-/// host and for pods, and its speed is that of a proxy.
+/// In user space, on event loops: it needs no right beyond the address, works the same for the host and for pods, and
+/// its speed is that of a proxy. Connections outlive changes of the routes: a pod that leaves finishes its answers.
 actor ServiceProxy {
     private let services: Store<DynamicObject>
     private let slices: Store<DynamicObject>
@@ -20,6 +20,7 @@ actor ServiceProxy {
     private var failed: Set<ServiceTable.Listener> = []
     private let table: Locked<ServiceTable>
     private let turn = Locked(0)
+    private let connections: ProxiedConnections
 
     init(
         services: Store<DynamicObject>, slices: Store<DynamicObject>, network: NodeNetwork, domain: String,
@@ -31,6 +32,7 @@ actor ServiceProxy {
         self.domain = domain
         self.logger = logger
         table = Locked(ServiceTable(services: [], slices: []))
+        connections = ProxiedConnections(logger: logger)
     }
 
     /// Runs until the task is cancelled.
@@ -39,163 +41,110 @@ actor ServiceProxy {
         services.subscribe { _ in signal.yield() }
         slices.subscribe { _ in signal.yield() }
         signal.yield()
-        await withDiscardingTaskGroup { tasks in
-            if !network.isHost { tasks.addTask { await self.answerNames() } }
-            for await _ in changes {
-                let table = ServiceTable(services: services.all().map(\.json), slices: slices.all().map(\.json))
-                self.table.withLock { $0 = table }
-                await network.setServiceAddresses(table.serviceAddresses)
-                for (listener, channel) in channels where table.listeners[listener] == nil {
-                    channels[listener] = nil
-                    channel.close(promise: nil)
-                }
-                for listener in table.listeners.keys where channels[listener] == nil {
-                    guard let server = await listen(listener) else { continue }
-                    tasks.addTask { await self.serve(server, listener) }
-                }
+        let names = network.isHost ? nil : await answerNames()
+        for await _ in changes {
+            let table = ServiceTable(services: services.all().map(\.json), slices: slices.all().map(\.json))
+            self.table.withLock { $0 = table }
+            await network.setServiceAddresses(table.serviceAddresses)
+            for (listener, channel) in channels where table.listeners[listener] == nil {
+                channels[listener] = nil
+                await close(channel)
             }
-            tasks.cancelAll()
+            for listener in table.listeners.keys where channels[listener] == nil { await listen(listener) }
+        }
+        for channel in channels.values { await close(channel) }
+        channels = [:]
+        connections.close()
+        if let names { await close(names) }
+    }
+
+    private func close(_ channel: any Channel) async {
+        do {
+            try await channel.close()
+        } catch {
+            logger.debug("a listener was closed already", metadata: ["error": "\(error)"])
         }
     }
 
-    private typealias Connection = NIOAsyncChannel<ByteBuffer, ByteBuffer>
-
-    private func listen(
-        _ listener: ServiceTable.Listener
-    ) async -> NIOAsyncChannel<Connection, Never>? {
+    private func listen(_ front: ServiceTable.Listener) async {
         do {
-            let server: NIOAsyncChannel<Connection, Never>
             do {
-                server = try await bind(listener.address, listener.port)
+                channels[front] = try await bind(front, port: front.port)
             } catch let error as IOError
                 where (error.errnoCode == EACCES || error.errnoCode == EADDRINUSE) && network.isHost
-                && listener.port + Self.otherPortOffset < 65_536
+                && front.port + Self.otherPortOffset < 65_536
             {
                 // Only root may listen below 1024, and a pod in the host's network that listens on all addresses has
                 // taken its port on the service's too.
-                let port = listener.port + Self.otherPortOffset
-                server = try await bind(listener.address, port)
+                let port = front.port + Self.otherPortOffset
+                channels[front] = try await bind(front, port: port)
                 logger.notice(
                     "a service is served on another port: its own cannot be had in the host's network",
-                    metadata: ["address": "\(listener.address):\(listener.port)", "port": "\(port)"])
+                    metadata: ["address": "\(front.address):\(front.port)", "port": "\(port)"])
             }
-            channels[listener] = server.channel
-            failed.remove(listener)
-            return server
+            failed.remove(front)
         } catch {
-            if failed.insert(listener).inserted {
+            if failed.insert(front).inserted {
                 logger.warning(
                     "cannot listen for a service",
-                    metadata: ["address": "\(listener.address):\(listener.port)", "error": "\(error)"])
+                    metadata: ["address": "\(front.address):\(front.port)", "error": "\(error)"])
             }
-            return nil
         }
     }
 
     /// Added to a service's port where the node cannot listen on it.
     private static let otherPortOffset = 30_000
 
-    private func bind(_ address: String, _ port: Int) async throws -> NIOAsyncChannel<Connection, Never> {
-        try await ServerBootstrap(group: group)
+    private func bind(_ front: ServiceTable.Listener, port: Int) async throws -> any Channel {
+        let (connections, table, turn) = (connections, table, turn)
+        return try await ServerBootstrap(group: group)
+            .serverChannelOption(.backlog, value: 1024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelOption(.autoRead, value: false)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
-            .bind(host: address, port: port) { channel in
-                channel.eventLoop.makeCompletedFuture { try Self.wrap(channel) }
-            }
-    }
-
-    private static func wrap(_ channel: any Channel) throws -> Connection {
-        try Connection(
-            wrappingChannelSynchronously: channel, configuration: .init(isOutboundHalfClosureEnabled: true))
-    }
-
-    private nonisolated func serve(
-        _ server: NIOAsyncChannel<Connection, Never>, _ listener: ServiceTable.Listener
-    ) async {
-        do {
-            try await server.executeThenClose { connections in
-                try await withThrowingDiscardingTaskGroup { tasks in
-                    for try await connection in connections {
-                        tasks.addTask { await self.forward(connection, listener) }
+            .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
+            .childChannelOption(.socketOption(.so_keepalive), value: 1)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    let relay = Relay { channel, relay in
+                        connections.admit(channel, relay, to: Self.candidates(front, table, turn))
                     }
+                    try channel.pipeline.syncOperations.addHandler(relay)
                 }
             }
-        } catch {
-            logger.debug("a service's listener ended", metadata: ["error": "\(error)"])
-        }
+            .bind(host: front.address, port: port).get()
     }
 
-    private nonisolated func forward(_ client: Connection, _ listener: ServiceTable.Listener) async {
-        do {
-            try await client.executeThenClose { fromClient, toClient in
-                guard let backend = await connect(listener) else { return }
-                try await backend.executeThenClose { fromBackend, toBackend in
-                    try await withThrowingTaskGroup(of: Void.self) { tasks in
-                        tasks.addTask {
-                            for try await bytes in fromClient { try await toBackend.write(bytes) }
-                            toBackend.finish()
-                        }
-                        tasks.addTask {
-                            for try await bytes in fromBackend { try await toClient.write(bytes) }
-                            toClient.finish()
-                        }
-                        // The first direction to fail ends both.
-                        while try await tasks.next() != nil {}
-                    }
-                }
-            }
-        } catch {
-            logger.debug("a forwarded connection broke", metadata: ["error": "\(error)"])
-        }
-    }
-
-    /// Connects to one of those that serve, in turn; another is tried where one does not answer.
-    private nonisolated func connect(_ listener: ServiceTable.Listener) async -> Connection? {
-        let backends = table.withLock { $0.listeners[listener] ?? [] }
+    /// Those that serve in the order to try them, each time beginning with the next.
+    private static func candidates(
+        _ front: ServiceTable.Listener, _ table: Locked<ServiceTable>, _ turn: Locked<Int>
+    ) -> [ServiceTable.Backend] {
+        let backends = table.withLock { $0.listeners[front] ?? [] }
+        if backends.isEmpty { return [] }
         let first = turn.withLock { turn in
-            turn &+= 1
-            return turn
+            turn = (turn &+ 1) & Int.max
+            return turn % backends.count
         }
-        for offset in backends.indices {
-            let backend = backends[(first &+ offset) % backends.count]
-            do {
-                return try await ClientBootstrap(group: group)
-                    .channelOption(.allowRemoteHalfClosure, value: true)
-                    .connectTimeout(.seconds(2))
-                    .connect(host: backend.address, port: backend.port) { channel in
-                        channel.eventLoop.makeCompletedFuture { try Self.wrap(channel) }
-                    }
-            } catch {
-                logger.debug(
-                    "an endpoint does not answer",
-                    metadata: ["address": "\(backend.address):\(backend.port)", "error": "\(error)"])
-            }
-        }
-        return nil
+        return Array(backends[first...] + backends[..<first])
     }
 
-    private nonisolated func answerNames() async {
+    private func answerNames() async -> (any Channel)? {
+        let (table, domain) = (table, domain)
         do {
-            let server = try await DatagramBootstrap(group: group)
+            return try await DatagramBootstrap(group: group)
                 .channelOption(.socketOption(.so_reuseaddr), value: 1)
-                .bind(host: network.hostAddress, port: 53) { channel in
+                .channelInitializer { channel in
                     channel.eventLoop.makeCompletedFuture {
-                        try NIOAsyncChannel<AddressedEnvelope<ByteBuffer>, AddressedEnvelope<ByteBuffer>>(
-                            wrappingChannelSynchronously: channel)
+                        let handler = DNSHandler { query in
+                            table.withLock { $0.answer(to: query.name, domain: domain) }
+                        }
+                        try channel.pipeline.syncOperations.addHandler(handler)
                     }
                 }
-            try await server.executeThenClose { queries, answers in
-                for try await query in queries {
-                    guard let question = DNSQuery(Array(query.data.readableBytesView)) else { continue }
-                    let answer = table.withLock { $0.answer(to: question.name, domain: domain) }
-                    let data = ByteBuffer(bytes: answer.message(to: question))
-                    try await answers.write(AddressedEnvelope(remoteAddress: query.remoteAddress, data: data))
-                }
-            }
+                .bind(host: network.hostAddress, port: 53).get()
         } catch {
-            if !Task.isCancelled {
-                logger.error("names of services are not answered", metadata: ["error": "\(error)"])
-            }
+            logger.error("names of services are not answered", metadata: ["error": "\(error)"])
+            return nil
         }
     }
 }

@@ -67,8 +67,9 @@ struct ServiceTable: Sendable {
         return endpoints(of: slice, all: all).map { Backend(address: $0.address, port: number) }
     }
 
-    /// The addresses that the proxy must listen on.
-    var serviceAddresses: Set<String> { Set(listeners.keys.map(\.address)) }
+    /// The addresses that the node must have: also those that nobody is ready to serve now, so that connecting to them is
+    /// refused and does not wait, and that connections made before go on.
+    var serviceAddresses: Set<String> { Set(addresses.values.filter { !$0.isEmpty && $0 != "None" }) }
 
     /// Answers for a name in the cluster's domain: `service.namespace.svc.<domain>`, and
     /// `hostname.service.namespace.svc.<domain>` for an endpoint with a host name.

@@ -1,0 +1,173 @@
+import ControllerRuntime
+import Glibc
+import JSON
+import Logging
+import Testing
+
+@testable import LocalCluster
+
+/// A proxy in the host's network, with services that a test makes and changes.
+private struct ProxyFixture: Sendable {
+    let services = Store<DynamicObject>()
+    let slices = Store<DynamicObject>()
+    /// Any address of loopback is the machine's; one of its own keeps tests apart.
+    let address = "127.\(Int.random(in: 100...250)).\(Int.random(in: 1...250)).\(Int.random(in: 2...250))"
+    let port = Int.random(in: 20000...30000)
+
+    static func run(_ body: @escaping @Sendable (ProxyFixture) async throws -> Void) async throws {
+        let fixture = ProxyFixture()
+        var options = NodeNetworkOptions()
+        options.mode = .host
+        var logger = Logger(label: "test")
+        logger.logLevel = .critical
+        let network = try await NodeNetwork.open(options, logger: logger)
+        let proxy = ServiceProxy(
+            services: fixture.services, slices: fixture.slices, network: network, domain: "cluster.local",
+            logger: logger)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { await proxy.run() }
+            try await body(fixture)
+            group.cancelAll()
+        }
+    }
+
+    /// Tells the proxy of a service with these endpoints.
+    func serve(_ backends: [LoopbackSocket], ready: Bool = true) { serve(ports: backends.map(\.port), ready: ready) }
+
+    func serve(ports: [Int], ready: Bool = true) {
+        services.apply([
+            "metadata": ["name": "wine", "namespace": "ml", "uid": "s"],
+            "spec": ["clusterIP": .string(address), "ports": [["name": "http", "port": JSONValue(port)]]],
+        ])
+        for number in 0..<4 {
+            let backend = number < ports.count ? ports[number] : nil
+            let endpoints: [JSONValue] =
+                backend == nil ? [] : [["addresses": ["127.0.0.1"], "conditions": ["ready": .bool(ready)]]]
+            slices.apply([
+                "metadata": [
+                    "name": .string("wine-\(number)"), "namespace": "ml", "uid": .string("\(number)"),
+                    "labels": ["kubernetes.io/service-name": "wine"],
+                ],
+                "addressType": "IPv4", "endpoints": .array(endpoints),
+                "ports": [["name": "http", "port": JSONValue(backend ?? 1)]],
+            ])
+        }
+    }
+
+    /// Connects to the service, once the proxy listens.
+    func connect() async throws -> LoopbackSocket {
+        var last: (any Error)?
+        for _ in 0..<1000 {
+            do {
+                return try await LoopbackSocket.connect(address, port)
+            } catch {
+                last = error
+            }
+            try await Task.sleep(for: .milliseconds(5))
+        }
+        throw try #require(last)
+    }
+
+    /// A connection that is reset was still accepted: the listener is gone once one is refused.
+    func waitUntilRefused() async throws {
+        for _ in 0..<1000 {
+            do {
+                _ = try await LoopbackSocket.connect(address, port)
+            } catch let failure as LoopbackSocket.Failure where failure.code == ECONNREFUSED {
+                return
+            } catch is LoopbackSocket.Failure {
+            }
+            try await Task.sleep(for: .milliseconds(5))
+        }
+        Issue.record("the service still accepts connections")
+    }
+}
+
+@Suite struct ServiceProxyTests {
+    @Test func `what one side sends the other receives, and each may end alone`() async throws {
+        try await ProxyFixture.run { fixture in
+            let pod = try LoopbackSocket.listen()
+            fixture.serve([pod])
+            let client = try await fixture.connect()
+            let server = try await pod.accept()
+            try await client.send("question")
+            #expect(try await server.receiveText() == "question")
+            client.finish()
+            #expect(try await server.receive().isEmpty)
+            try await server.send("answer")
+            server.finish()
+            #expect(try await client.receiveAll() == Array("answer".utf8))
+        }
+    }
+
+    @Test func `a client that has ended its side still gets all of a long answer`() async throws {
+        try await ProxyFixture.run { fixture in
+            let pod = try LoopbackSocket.listen()
+            fixture.serve([pod])
+            let client = try await fixture.connect()
+            let server = try await pod.accept()
+            client.finish()
+            #expect(try await server.receive().isEmpty)
+            let answer = (0..<16_000_000).map { UInt8(truncatingIfNeeded: $0 / 7) }
+            async let sent: Void = {
+                try await server.send(answer)
+                server.finish()
+            }()
+            // A slow start, so that the answer waits on the way.
+            try await Task.sleep(for: .milliseconds(100))
+            let received = try await client.receiveAll()
+            try await sent
+            #expect(received.count == answer.count)
+            #expect(received == answer)
+        }
+    }
+
+    @Test func `endpoints take turns`() async throws {
+        try await ProxyFixture.run { fixture in
+            let pods = [try LoopbackSocket.listen(), try LoopbackSocket.listen()]
+            fixture.serve(pods)
+            let clients = [try await fixture.connect(), try await fixture.connect()]
+            let servers = [try await pods[0].accept(), try await pods[1].accept()]
+            for server in servers { try await server.send("hello") }
+            for client in clients { #expect(try await client.receiveText() == "hello") }
+        }
+    }
+
+    @Test func `an endpoint that does not answer is passed over`() async throws {
+        try await ProxyFixture.run { fixture in
+            let (gone, pod) = (try LoopbackSocket.bind(), try LoopbackSocket.listen())
+            fixture.serve(ports: [gone.port, pod.port])
+            for _ in 0..<4 {
+                let client = try await fixture.connect()
+                let server = try await pod.accept()
+                try await server.send("hello")
+                #expect(try await client.receiveText() == "hello")
+            }
+        }
+    }
+
+    @Test func `a connection outlives the endpoint's leaving the service, and new ones are refused`() async throws {
+        try await ProxyFixture.run { fixture in
+            let pod = try LoopbackSocket.listen()
+            fixture.serve([pod])
+            let client = try await fixture.connect()
+            let server = try await pod.accept()
+            try await client.send("before")
+            #expect(try await server.receiveText() == "before")
+            fixture.serve([pod], ready: false)
+            try await fixture.waitUntilRefused()
+            try await client.send("after")
+            #expect(try await server.receiveText() == "after")
+            try await server.send("answer")
+            #expect(try await client.receiveText() == "answer")
+            fixture.serve([pod])
+            let next = try await fixture.connect()
+            try await next.send("again")
+            let again = try await pod.accept()
+            // Connections that came while the proxy was changing may be in front.
+            var text = try await again.receiveText()
+            while text.isEmpty { text = try await pod.accept().receiveText() }
+            #expect(text == "again")
+        }
+    }
+}
