@@ -42,7 +42,9 @@ import Testing
                 ("serving still", { $0.phase == "Serving" && $0.isTrue("Ready") && !$0.isTrue("Reconciling") }),
             ]
             for (what, isReached) in moments {
-                _ = try await Self.withProgram(world, endedBy: .kill) { _ = try await world.wait(what) { isReached($0) } }
+                _ = try await Self.withProgram(world, endedBy: .kill) {
+                    _ = try await world.wait(what) { isReached($0) }
+                }
             }
             for type in [ResourceType.trainingJobs, .jobs, .deployments, .services] {
                 #expect(try await world.count(type) == 1, "\(type)")
