@@ -31,6 +31,7 @@ public struct AssayOperator: Service {
         self.logger = logger
         self.onListening = onListening
         metrics = MetricsRegistry()
+        ProcessMetrics.add(to: metrics)
         client = KubernetesClient(
             transport: MeteredTransport(transport, host: host, registry: metrics, time: time),
             credentials: credentials, time: time)
