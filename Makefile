@@ -9,10 +9,11 @@ demo: prerequisites
 	swift build --configuration release --static-swift-stdlib --product assay
 	scripts/demo
 
-# The end-to-end tests start the `assay` program that is built beside them.
+# The end-to-end tests start the `assay` program that is built beside them. One test at a time: each story has a cluster,
+# a node and an operator of its own, which two cores run once at a time and not forty times.
 test: prerequisites lint
 	swift build --build-tests
-	swift test --skip-build $(if $(FILTER),--filter '$(FILTER)')
+	swift test --skip-build --no-parallel $(if $(FILTER),--filter '$(FILTER)')
 
 bench: prerequisites
 	swift build --configuration release --static-swift-stdlib --product assay

@@ -160,6 +160,15 @@ struct StoryWorld: Sendable {
         throw StoryFailure()
     }
 
+    /// Asks again and again, for a minute, until the answer is yes.
+    func eventually(_ what: String, _ isTrue: () async throws -> Bool) async throws {
+        for _ in 0..<600 {
+            if try await isTrue() { return }
+            try await Task.sleep(for: .milliseconds(100))
+        }
+        Issue.record("there never came to be \(what)")
+    }
+
     private func watch(
         _ type: ResourceType, _ name: String, _ seen: Locked<JSONValue?>, _ isReached: (JSONValue) -> Bool
     ) async throws -> JSONValue {
