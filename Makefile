@@ -6,7 +6,7 @@
 .PHONY: demo test bench fmt lint prerequisites
 
 demo: prerequisites
-	swift build --configuration release --static-swift-stdlib --product assay
+	swift build --product assay
 	scripts/demo
 
 # The end-to-end tests start the `assay` program that is built beside them. One test at a time: each story has a cluster,
