@@ -81,23 +81,33 @@ public actor NodeNetwork {
         for number in 1...254 {
             let subnet = "\(options.podPrefix).\(number)."
             if taken.contains(" \(subnet)") || routes.contains(subnet) { continue }
-            do throws(NetworkError) {
-                _ = try await IPCommand.run(["link", "add", "assay\(number)", "type", "bridge"])
-            } catch {
-                // Someone else's, or theirs a moment ago.
-                if error.description.contains("File exists") { continue }
-                throw error
+            if try await claimBridge(number) {
+                try await furnishBridge(number, subnet: subnet)
+                return number
             }
-            _ = try await IPCommand.batch([
-                "link set assay\(number) alias \(Owner.this.alias)",
-                "addr add \(subnet)1/24 dev assay\(number)",
-                "link set assay\(number) up",
-                // A service's address that nobody answers on yet must not be looked for beyond this machine.
-                "route add 10.96.\(number).0/24 dev assay\(number)",
-            ])
-            return number
         }
         throw NetworkError("all subnets \(options.podPrefix).1.0/24 to \(options.podPrefix).254.0/24 are in use")
+    }
+
+    /// Makes the bridge of that number; false where it is someone else's, or was theirs a moment ago.
+    private static func claimBridge(_ number: Int) async throws -> Bool {
+        do {
+            _ = try await IPCommand.run(["link", "add", "assay\(number)", "type", "bridge"])
+            return true
+        } catch {
+            if "\(error)".contains("File exists") { return false }
+            throw error
+        }
+    }
+
+    private static func furnishBridge(_ number: Int, subnet: String) async throws {
+        _ = try await IPCommand.batch([
+            "link set assay\(number) alias \(Owner.this.alias)",
+            "addr add \(subnet)1/24 dev assay\(number)",
+            "link set assay\(number) up",
+            // A service's address that nobody answers on yet must not be looked for beyond this machine.
+            "route add 10.96.\(number).0/24 dev assay\(number)",
+        ])
     }
 
     /// Whether namespaces can be made too; a sandbox may allow bridges alone.
