@@ -104,6 +104,7 @@ actor APIServerHost {
     func writeCount(user: String, verb: String?) -> Int { server.writeCount(user: user, verb: verb) }
 
     var writes: [WriteCount.Key: Int] { server.writes }
+    var requests: [RequestKind: Int] { server.requests }
     var resourceVersion: UInt64 { server.resourceVersion }
     var openWatchCount: Int { server.openWatchCount }
     var snapshot: APIServer { server }

@@ -63,6 +63,10 @@ public struct ClusterHandle: Sendable {
 
     /// Writes that changed something, by user, verb and resource.
     public var writes: [WriteCount.Key: Int] { get async { await host.writes } }
+
+    /// All requests, also those that changed nothing or were refused.
+    public var requests: [RequestKind: Int] { get async { await host.requests } }
+
     public var resourceVersion: UInt64 { get async { await host.resourceVersion } }
     public var openWatchCount: Int { get async { await host.openWatchCount } }
 
