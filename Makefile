@@ -3,15 +3,16 @@
 # make bench   measurements, to Benchmarks/results.json (ONLY=name,… for some)
 # make fmt     puts the sources into the project's style
 # make lint    fails where the style or a rule of the house is broken
-.PHONY: demo test bench fmt lint prerequisites
+.PHONY: demo test bench fmt lint kubernetes prerequisites
 
 demo: prerequisites
 	swift build --product assay
 	scripts/demo
 
 # The end-to-end tests start the `assay` program that is built beside them. One test at a time: each story has a cluster,
-# a node and an operator of its own, which two cores run once at a time and not forty times.
-test: prerequisites lint
+# a node and an operator of its own, which two cores run once at a time and not forty times. The stories run on a
+# Kubernetes API server too, which is built from Debian's source the first time (KUBEBUILDER_ASSETS names another).
+test: prerequisites lint kubernetes
 	swift build --build-tests
 	swift test --skip-build --no-parallel $(if $(FILTER),--filter '$(FILTER)')
 
@@ -25,6 +26,9 @@ fmt:
 lint:
 	swift format lint --strict --recursive --parallel Package.swift Sources Tests
 	scripts/check-rules
+
+kubernetes:
+	@scripts/kubernetes
 
 prerequisites:
 	@scripts/prerequisites
