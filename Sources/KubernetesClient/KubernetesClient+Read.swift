@@ -82,6 +82,20 @@ extension KubernetesClient {
         return version
     }
 
+    /// Whether the server has this kind in this version; asks once.
+    public func serves(_ type: ResourceType) async throws(KubernetesError) -> Bool {
+        let path = type.group.isEmpty ? "/api/\(type.version)" : "/apis/\(type.apiVersion)"
+        let call = Call(
+            request: request(.get, RequestTarget(path: path)), operation: "discover \(type.apiVersion)", isWrite: false)
+        do throws(KubernetesError) {
+            let answer = try await json(call)
+            return (answer["resources"]?.array ?? []).contains { $0["name"]?.string == type.plural }
+        } catch {
+            if error.isNotFound { return false }
+            throw error
+        }
+    }
+
     private static func objectList(
         _ answer: JSONValue, of type: ResourceType, _ call: Call
     ) throws(KubernetesError) -> ObjectList {

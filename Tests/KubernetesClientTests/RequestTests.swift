@@ -165,6 +165,23 @@ private let calls: [Expected] = [
         await #expect(throws: KubernetesError.self) { try await client.serverVersion() }
     }
 
+    @Test func discoveryTellsWhetherTheServerHasAKind() async throws {
+        let transport = ScriptedTransport([
+            .json(["resources": [["name": "endpointslices"], ["name": "endpointslices/status"]]]),
+            .json(["resources": [["name": "others"]]]), .status(404, "NotFound", message: "404 page not found"),
+            .status(403, "Forbidden", message: "no"),
+        ])
+        let client = KubernetesClient(transport: transport)
+        #expect(try await client.serves(.endpointSlices))
+        #expect(try await !client.serves(.endpointSlices))
+        #expect(try await !client.serves(.pods))
+        await #expect(throws: KubernetesError.self) { try await client.serves(.jobs) }
+        #expect(
+            transport.targets == [
+                "/apis/discovery.k8s.io/v1", "/apis/discovery.k8s.io/v1", "/api/v1", "/apis/batch/v1",
+            ])
+    }
+
     @Test func aRawRequestReturnsItsBodyOrTheStatus() async throws {
         let transport = ScriptedTransport([
             .response(200, chunks: ["line 1\n", "line 2\n"]), .status(403, "Forbidden", message: "no"),

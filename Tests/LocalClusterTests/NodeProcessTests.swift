@@ -384,9 +384,9 @@ private func shell(_ script: String, _ more: JSONValue = [:]) -> JSONValue {
             try await Bench.run(mode: .bridge) { bench in
                 let range = bench.context.network.serviceAddresses
                 let address = range.prefix { $0 != "/" }.split(separator: ".").prefix(3).joined(separator: ".") + ".77"
-                let (services, slices) = (bench.context.services, Store<DynamicObject>())
+                let (services, endpoints) = (bench.context.services, EndpointSource())
                 let proxy = ServiceProxy(
-                    services: services, slices: slices, network: bench.context.network, domain: "cluster.local",
+                    services: services, endpoints: endpoints, network: bench.context.network, domain: "cluster.local",
                     logger: bench.context.logger)
                 let server = PodWorker(bench.context, uid: "server")
                 let pod = try Pods.pod(
@@ -405,8 +405,8 @@ private func shell(_ script: String, _ more: JSONValue = [:]) -> JSONValue {
                         ]
                     ])
                     services.finishList(resourceVersion: "1")
-                    slices.beginList()
-                    _ = slices.stage([
+                    endpoints.store.beginList()
+                    _ = endpoints.store.stage([
                         [
                             "metadata": [
                                 "name": "web-1", "namespace": "ml", "uid": "e", "resourceVersion": "1",
@@ -415,7 +415,7 @@ private func shell(_ script: String, _ more: JSONValue = [:]) -> JSONValue {
                             "endpoints": [["addresses": [podAddress], "conditions": ["ready": true]]],
                         ]
                     ])
-                    slices.finishList(resourceVersion: "1")
+                    endpoints.store.finishList(resourceVersion: "1")
                     let script = """
                         import time, urllib.request
                         for attempt in range(100):

@@ -1,6 +1,7 @@
 import ControllerRuntime
 import Glibc
 import JSON
+import KubernetesModel
 import Logging
 import Testing
 
@@ -9,20 +10,22 @@ import Testing
 /// A proxy in the host's network, with services that a test makes and changes.
 private struct ProxyFixture: Sendable {
     let services = Store<DynamicObject>()
-    let slices = Store<DynamicObject>()
+    let endpoints: EndpointSource
     /// Any address of loopback is the machine's; one of its own keeps tests apart.
     let address = "127.\(Int.random(in: 100...250)).\(Int.random(in: 1...250)).\(Int.random(in: 2...250))"
     let port = Int.random(in: 20000...30000)
 
-    static func run(_ body: @escaping @Sendable (ProxyFixture) async throws -> Void) async throws {
-        let fixture = ProxyFixture()
+    static func run(
+        _ type: ResourceType = .endpointSlices, _ body: @escaping @Sendable (ProxyFixture) async throws -> Void
+    ) async throws {
+        let fixture = ProxyFixture(endpoints: EndpointSource(type))
         var options = NodeNetworkOptions()
         options.mode = .host
         var logger = Logger(label: "test")
         logger.logLevel = .critical
         let network = try await NodeNetwork.open(options, logger: logger)
         let proxy = ServiceProxy(
-            services: fixture.services, slices: fixture.slices, network: network, domain: "cluster.local",
+            services: fixture.services, endpoints: fixture.endpoints, network: network, domain: "cluster.local",
             logger: logger)
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { await proxy.run() }
@@ -35,23 +38,43 @@ private struct ProxyFixture: Sendable {
     func serve(_ backends: [LoopbackSocket], ready: Bool = true) { serve(ports: backends.map(\.port), ready: ready) }
 
     func serve(ports: [Int], ready: Bool = true) {
-        services.apply([
-            "metadata": ["name": "wine", "namespace": "ml", "uid": "s"],
-            "spec": ["clusterIP": .string(address), "ports": [["name": "http", "port": JSONValue(port)]]],
-        ])
+        applyService()
         for number in 0..<4 {
             let backend = number < ports.count ? ports[number] : nil
-            let endpoints: [JSONValue] =
+            let serving: [JSONValue] =
                 backend == nil ? [] : [["addresses": ["127.0.0.1"], "conditions": ["ready": .bool(ready)]]]
-            slices.apply([
+            endpoints.store.apply([
                 "metadata": [
                     "name": .string("wine-\(number)"), "namespace": "ml", "uid": .string("\(number)"),
                     "labels": ["kubernetes.io/service-name": "wine"],
                 ],
-                "addressType": "IPv4", "endpoints": .array(endpoints),
+                "addressType": "IPv4", "endpoints": .array(serving),
                 "ports": [["name": "http", "port": JSONValue(backend ?? 1)]],
             ])
         }
+    }
+
+    /// Tells the proxy of the service with these Endpoints.
+    func serveByEndpoints(_ ready: [LoopbackSocket], notReady: [LoopbackSocket] = []) {
+        var subsets = ready.map { subset("addresses", $0) }
+        subsets += notReady.map { subset("notReadyAddresses", $0) }
+        endpoints.store.apply([
+            "metadata": ["name": "wine", "namespace": "ml", "uid": "e"], "subsets": .array(subsets),
+        ])
+        applyService()
+    }
+
+    private func subset(_ field: String, _ backend: LoopbackSocket) -> JSONValue {
+        var subset: JSONValue = ["ports": [["name": "http", "port": JSONValue(backend.port)]]]
+        subset[field] = [["ip": "127.0.0.1"]]
+        return subset
+    }
+
+    private func applyService() {
+        services.apply([
+            "metadata": ["name": "wine", "namespace": "ml", "uid": "s"],
+            "spec": ["clusterIP": .string(address), "ports": [["name": "http", "port": JSONValue(port)]]],
+        ])
     }
 
     /// Connects to the service, once the proxy listens.
@@ -130,6 +153,20 @@ private struct ProxyFixture: Sendable {
             let servers = [try await pods[0].accept(), try await pods[1].accept()]
             for server in servers { try await server.send("hello") }
             for client in clients { #expect(try await client.receiveText() == "hello") }
+        }
+    }
+
+    @Test func `a server without EndpointSlices tells by Endpoints who is ready`() async throws {
+        try await ProxyFixture.run(.endpoints) { fixture in
+            let (pod, other) = (try LoopbackSocket.listen(), try LoopbackSocket.listen())
+            fixture.serveByEndpoints([pod], notReady: [other])
+            for _ in 0..<3 {
+                let client = try await fixture.connect()
+                try await pod.accept().send("hello")
+                #expect(try await client.receiveText() == "hello")
+            }
+            fixture.serveByEndpoints([], notReady: [other])
+            try await fixture.waitUntilRefused()
         }
     }
 

@@ -60,17 +60,30 @@ public struct Node: Sendable {
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await context.events.run() }
             group.addTask { await NodeRegistration(context).run() }
-            let slices = Store<DynamicObject>()
             reflect(.services, context.services, in: &group)
-            reflect(.endpointSlices, slices, in: &group)
-            let proxy = ServiceProxy(
-                services: context.services, slices: slices, network: network,
-                domain: options.network.clusterDomain, logger: logger)
-            group.addTask { await proxy.run() }
+            group.addTask { await serve(context) }
             await runPods(context, &group)
             group.cancelAll()
         }
         await stop(processes, network)
+    }
+
+    /// Forwards connections to services and answers for their names, until the task is cancelled.
+    private func serve(_ context: NodeContext) async {
+        let endpoints: EndpointSource
+        do {
+            endpoints = try await EndpointSource.find(client, time: options.time, logger: logger)
+        } catch {
+            // Cancelled.
+            return
+        }
+        await withTaskGroup(of: Void.self) { group in
+            reflect(endpoints.type, endpoints.store, in: &group)
+            let proxy = ServiceProxy(
+                services: context.services, endpoints: endpoints, network: context.network,
+                domain: options.network.clusterDomain, logger: logger)
+            group.addTask { await proxy.run() }
+        }
     }
 
     private func reflect(

@@ -11,7 +11,7 @@ internal import NIOPosix
 /// its speed is that of a proxy. Connections outlive changes of the routes: a pod that leaves finishes its answers.
 actor ServiceProxy {
     private let services: Store<DynamicObject>
-    private let slices: Store<DynamicObject>
+    private let endpoints: EndpointSource
     private let network: NodeNetwork
     private let domain: String
     private let logger: Logger
@@ -23,11 +23,10 @@ actor ServiceProxy {
     private let connections: ProxiedConnections
 
     init(
-        services: Store<DynamicObject>, slices: Store<DynamicObject>, network: NodeNetwork, domain: String,
-        logger: Logger
+        services: Store<DynamicObject>, endpoints: EndpointSource, network: NodeNetwork, domain: String, logger: Logger
     ) {
         self.services = services
-        self.slices = slices
+        self.endpoints = endpoints
         self.network = network
         self.domain = domain
         self.logger = logger
@@ -39,11 +38,11 @@ actor ServiceProxy {
     func run() async {
         let (changes, signal) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         services.subscribe { _ in signal.yield() }
-        slices.subscribe { _ in signal.yield() }
+        endpoints.store.subscribe { _ in signal.yield() }
         signal.yield()
         let names = network.isHost ? nil : await answerNames()
         for await _ in changes {
-            let table = ServiceTable(services: services.all().map(\.json), slices: slices.all().map(\.json))
+            let table = ServiceTable(services: services.all().map(\.json), slices: endpoints.slices)
             self.table.withLock { $0 = table }
             await network.setServiceAddresses(table.serviceAddresses)
             for (listener, channel) in channels where table.listeners[listener] == nil {
