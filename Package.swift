@@ -132,8 +132,8 @@ let package = Package(
         tests(
             "AssayOperator",
             [
-                "AssayCore", "Concurrency", "ControllerRuntime", "HTTPTransport", "JSON", "KubernetesClient",
-                "KubernetesModel",
+                "APIServerModel", "AssayCore", "Concurrency", "ControllerRuntime", "HTTPTransport", "JSON",
+                "KubernetesClient", "KubernetesModel", "YAML", log,
             ]
         ),
         tests("APIServerModel", ["JSON", "KubernetesModel", "YAML"]),

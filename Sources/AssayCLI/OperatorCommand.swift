@@ -2,8 +2,10 @@ import ArgumentParser
 import AssayCore
 import AssayOperator
 import CurlTransport
+import FoundationEssentials
 import HTTPTransport
 import KubernetesClient
+import KubernetesModel
 import Logging
 
 struct OperatorCommand: AsyncParsableCommand {
@@ -52,13 +54,22 @@ struct OperatorCommand: AsyncParsableCommand {
         let transport = try CurlTransport(cluster.transport)
         defer { transport.shutdown() }
         let configuration = OperatorConfiguration(
-            namespace: namespace, workers: workers, podSecurity: podSecurity, instance: instance,
+            namespace: namespace, workers: workers, podSecurity: podSecurity, instance: instance, pod: Self.pod,
             health: healthAddress == "none" ? nil : OperatorConfiguration.Address(healthAddress))
         logger.info("starting", metadata: ["server": "\(cluster.transport.server)"])
         let daemon = AssayOperator(
             configuration: configuration, transport: transport, credentials: cluster.credentials,
             host: cluster.transport.server, logger: logger)
         try await runUntilSignalled(daemon, logger: logger)
+    }
+
+    /// As the Deployment tells it, by the downward API.
+    private static var pod: ObjectKey? {
+        let environment = ProcessInfo.processInfo.environment
+        guard let namespace = environment["POD_NAMESPACE"], let name = environment["POD_NAME"], !namespace.isEmpty,
+            !name.isEmpty
+        else { return nil }
+        return ObjectKey(namespace: namespace, name: name)
     }
 }
 

@@ -18,6 +18,7 @@ public struct AssayOperator: Service {
     let time: any TimeSource
     let logger: Logger
     let metrics: MetricsRegistry
+    private let ownImage: OwnImage
     /// Told where health and metrics are served, once they are.
     let onListening: @Sendable (Int) -> Void
 
@@ -35,7 +36,11 @@ public struct AssayOperator: Service {
         client = KubernetesClient(
             transport: MeteredTransport(transport, host: host, registry: metrics, time: time),
             credentials: credentials, time: time)
+        ownImage = OwnImage(pod: configuration.pod, client: client, time: time, logger: logger)
     }
+
+    /// The image that it runs and its pull secrets; nil outside of a pod, and until its pod was read.
+    public var image: OperatorImage? { ownImage.current }
 
     /// Runs until a graceful shutdown or until the task is cancelled. Throws where the health server cannot listen.
     public func run() async throws {
@@ -84,6 +89,7 @@ public struct AssayOperator: Service {
             caches.run(
                 in: &background, client: client, namespace: configuration.namespace, time: time, logger: logger,
                 metrics: metrics)
+            background.addTask { await ownImage.learn() }
             await withTaskGroup(of: Void.self) { recording in
                 recording.addTask { await events.run() }
                 await withTaskGroup(of: Void.self) { working in

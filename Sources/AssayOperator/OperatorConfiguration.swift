@@ -1,4 +1,5 @@
 import AssayCore
+import KubernetesModel
 
 /// How the operator runs.
 public struct OperatorConfiguration: Sendable {
@@ -10,6 +11,8 @@ public struct OperatorConfiguration: Sendable {
     public var podSecurity: PodSecurityLevel
     /// Names this copy in events; the pod's name in a cluster.
     public var instance: String
+    /// The pod it runs in, from which it learns its own image; nil for none.
+    public var pod: ObjectKey?
     /// Where `/livez`, `/readyz` and `/metrics` are served; nil for nowhere.
     public var health: Address?
     /// How long a reconcile may go on after the order to stop.
@@ -37,13 +40,14 @@ public struct OperatorConfiguration: Sendable {
 
     public init(
         namespace: String? = nil, workers: Int = 4, podSecurity: PodSecurityLevel = .baseline,
-        instance: String = "assay",
-        health: Address? = nil, drainDeadline: Duration = .seconds(20)
+        instance: String = "assay", pod: ObjectKey? = nil, health: Address? = nil,
+        drainDeadline: Duration = .seconds(20)
     ) {
         self.namespace = namespace
         self.workers = workers
         self.podSecurity = podSecurity
         self.instance = instance
+        self.pod = pod
         self.health = health
         self.drainDeadline = drainDeadline
     }

@@ -99,5 +99,5 @@ enum ServingRendering {
 
 extension ContainerImage {
     /// The image as a pod shall run it.
-    var pinned: String { digest.map { ImageReference(image).pinned(to: $0) } ?? image }
+    public var pinned: String { digest.map { ImageReference(image).pinned(to: $0) } ?? image }
 }

@@ -14,6 +14,11 @@ public struct ContainerImage: Sendable, Hashable {
         self.digest = digest
     }
 
+    /// - Parameter imageID: of the container's status, of which only a digest counts.
+    public init(container: String, image: String, imageID: String) {
+        self.init(container: container, image: image, digest: ImageReference.digest(in: imageID))
+    }
+
     public init(json cursor: JSONCursor) throws(JSONShapeError) {
         container = try cursor["container"].string()
         image = try cursor["image"].string()

@@ -110,8 +110,7 @@ extension TrainingJobPlanner {
         )
         return (template.containers + template.initContainers).compactMap { container in
             guard let name = container["name"]?.string, let image = container["image"]?.string else { return nil }
-            return ContainerImage(
-                container: name, image: image, digest: reported[name].flatMap(ImageReference.digest(in:)))
+            return ContainerImage(container: name, image: image, imageID: reported[name] ?? "")
         }
     }
 
