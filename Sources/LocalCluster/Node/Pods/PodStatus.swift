@@ -32,6 +32,17 @@ struct PodStatus: Sendable {
         return status
     }
 
+    /// Whether a pod still shows what the node last wrote. Who watches over nodes denies the readiness of pods whose
+    /// node was silent for too long, and nobody but the node takes that back. A phase that another has set stands.
+    static func isShown(_ written: JSONValue, by pod: JSONValue) -> Bool {
+        let shown = pod["status", "conditions"]?.array ?? []
+        let own = (written["conditions"]?.array ?? []).filter { owned.contains($0["type"]?.string ?? "") }
+        if pod["status", "phase"] != written["phase"] { return true }
+        return own.allSatisfy { condition in
+            shown.first { $0["type"] == condition["type"] }.map { $0["status"] == condition["status"] } ?? true
+        }
+    }
+
     /// The conditions that a node owns.
     private static let owned: Set = ["PodReadyToStartContainers", "Initialized", "ContainersReady", "Ready"]
 

@@ -24,11 +24,9 @@ struct NodeRegistration: Sendable {
                 if !isRegistered { try await register() }
                 isRegistered = true
                 let now = context.time.monotonicNow()
-                if now >= nextStatus {
-                    try await writeStatus()
-                    nextStatus = now + Self.statusInterval
-                }
-                try await renewLease()
+                let (node, isWritten) = try await writeStatus(isDue: now >= nextStatus)
+                if isWritten { nextStatus = now + Self.statusInterval }
+                try await renewLease(of: node)
             } catch {
                 if error.isNotFound { (isRegistered, nextStatus) = (false, .zero) }
                 if !Task.isCancelled {
@@ -52,7 +50,7 @@ struct NodeRegistration: Sendable {
             "name": .string(name),
             "labels": [
                 "kubernetes.io/hostname": .string(name), "kubernetes.io/os": "linux",
-                "kubernetes.io/arch": .string(Self.architecture),
+                "kubernetes.io/arch": .string(NodeStatus.architecture),
             ],
             "annotations": ["assay.dev/network": context.network.isHost ? "host" : "bridge"],
         ]
@@ -67,50 +65,24 @@ struct NodeRegistration: Sendable {
         }
     }
 
-    private func writeStatus() async throws(KubernetesError) {
+    /// Writes the status when it is due, or when the API server shows another: a node that was silent for too long is
+    /// told to be dead, and is so until it speaks for itself.
+    ///
+    /// - Returns: the Node as the API server had it, and whether its status was written.
+    private func writeStatus(isDue: Bool) async throws(KubernetesError) -> (node: JSONValue, isWritten: Bool) {
         let key = ObjectKey(namespace: nil, name: name)
         let current = try await context.client.get(.nodes, key)
-        let status = status(current["status", "conditions"]?.array ?? [])
+        let status = NodeStatus(
+            name: name, address: context.network.hostAddress, capacity: context.capacity, now: context.wallNow)
+        if !isDue, status.isShown(by: current) { return (current, false) }
         _ = try await context.client.mergePatch(
-            .nodes, key, ["status": status], subresource: "status", fieldManager: NodeContext.fieldManager)
-    }
-
-    private func status(_ old: [JSONValue]) -> JSONValue {
-        let now = JSONValue.string(context.wallNow.description)
-        func condition(_ type: String, _ status: JSONValue, _ reason: JSONValue, _ message: JSONValue) -> JSONValue {
-            let before = old.first { $0["type"]?.string == type }
-            let moved = before?["status"] != status
-            return [
-                "type": .string(type), "status": status, "reason": reason, "message": message,
-                "lastHeartbeatTime": now,
-                "lastTransitionTime": moved ? now : before?["lastTransitionTime"] ?? now,
-            ]
-        }
-        let ready: JSONValue = .string("the node runs pods as processes of its machine")
-        return [
-            "capacity": context.capacity.json, "allocatable": context.capacity.json,
-            "conditions": [
-                condition(
-                    "MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
-                condition("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
-                condition("PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
-                condition("Ready", "True", "KubeletReady", ready),
-            ],
-            "addresses": [
-                ["type": "InternalIP", "address": .string(context.network.hostAddress)],
-                ["type": "Hostname", "address": .string(name)],
-            ],
-            "nodeInfo": [
-                "machineID": "", "systemUUID": "", "bootID": "", "operatingSystem": "linux",
-                "architecture": .string(Self.architecture), "kernelVersion": .string(Self.kernel),
-                "osImage": "Assay local node", "containerRuntimeVersion": "assay://0.1",
-                "kubeletVersion": "v1.34.0-assay", "kubeProxyVersion": "",
-            ],
-        ]
+            .nodes, key, ["status": status.json(after: current)], subresource: "status",
+            fieldManager: NodeContext.fieldManager)
+        return (current, true)
     }
 
     /// Where there is no namespace for leases, the Node's conditions alone speak.
-    private func renewLease() async throws(KubernetesError) {
+    private func renewLease(of node: JSONValue) async throws(KubernetesError) {
         let key = ObjectKey(namespace: "kube-node-lease", name: name)
         let spec: JSONValue = [
             "holderIdentity": .string(name), "leaseDurationSeconds": 40,
@@ -121,25 +93,19 @@ struct NodeRegistration: Sendable {
                 .leases, key, ["spec": spec], fieldManager: NodeContext.fieldManager)
         } catch {
             guard error.isNotFound else { throw error }
+            // It goes with its Node.
+            let owner: JSONValue = [
+                "apiVersion": "v1", "kind": "Node", "name": .string(name), "uid": node["metadata", "uid"] ?? "",
+            ]
+            let metadata: JSONValue = [
+                "name": .string(name), "namespace": "kube-node-lease", "ownerReferences": [owner],
+            ]
             do throws(KubernetesError) {
                 _ = try await context.client.create(
-                    .leases, ["metadata": ["name": .string(name), "namespace": "kube-node-lease"], "spec": spec],
-                    fieldManager: NodeContext.fieldManager)
+                    .leases, ["metadata": metadata, "spec": spec], fieldManager: NodeContext.fieldManager)
             } catch {
                 guard error.isNotFound else { throw error }
             }
         }
-    }
-
-    private static var architecture: String {
-        #if arch(arm64)
-        "arm64"
-        #else
-        "amd64"
-        #endif
-    }
-
-    private static var kernel: String {
-        String(FileSystem.text("/proc/sys/kernel/osrelease")?.prefix { $0 != "\n" } ?? "")
     }
 }

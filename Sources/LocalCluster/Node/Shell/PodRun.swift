@@ -26,6 +26,8 @@ actor PodRun {
     /// What each container that runs was given, for commands run in it.
     var environments: [String: [String: String]] = [:]
     private var written: JSONValue?
+    /// The pod's resource version with that status in it.
+    private var writtenVersion: String?
     private var nextWrite: Duration?
     private var isConfirmed = false
     private var work: [Work] = []
@@ -50,7 +52,7 @@ actor PodRun {
 
     func handle(_ event: PodWorker.Event) {
         switch event {
-        case .updated(let pod): self.pod = pod
+        case .updated(let pod): note(pod)
         case .removed: state.isRemoved = true
         case .ended(let name, let identity, let end): noteEnd(name, identity, end)
         case .probed(let name, let identity, let kind, let result): noteProbe(name, identity, kind, result)
@@ -58,6 +60,15 @@ actor PodRun {
             if state[name].running?.containerID == identity { processes[name]?.signal(SIGTERM) }
         case .tick: break
         }
+    }
+
+    private func note(_ pod: NodePod) {
+        self.pod = pod
+        guard let written, let writtenVersion,
+            ResourceVersion.covers(pod.metadata.resourceVersion, writtenVersion) == true
+        else { return }
+        // Another has changed it since.
+        if !PodStatus.isShown(written, by: pod.json) { self.written = nil }
     }
 
     /// Plans and carries out until there is nothing more to do at the moment.
@@ -189,9 +200,10 @@ actor PodRun {
         if status == written { return }
         let patch: JSONValue = ["metadata": ["uid": .string(pod.uid)], "status": status]
         do throws(KubernetesError) {
-            _ = try await context.client.mergePatch(
+            let answer = try await context.client.mergePatch(
                 .pods, pod.key, patch, subresource: "status", fieldManager: NodeContext.fieldManager)
             written = status
+            writtenVersion = answer["metadata", "resourceVersion"]?.string
             nextWrite = nil
         } catch {
             if error.isNotFound || error.isConflict || error.isInvalid {
