@@ -35,14 +35,16 @@ private struct ProxyFixture: Sendable {
     }
 
     /// Tells the proxy of a service with these endpoints.
-    func serve(_ backends: [LoopbackSocket], ready: Bool = true) { serve(ports: backends.map(\.port), ready: ready) }
+    func serve(_ backends: [LoopbackSocket], conditions: JSONValue = ["ready": true]) {
+        serve(ports: backends.map(\.port), conditions: conditions)
+    }
 
-    func serve(ports: [Int], ready: Bool = true) {
+    func serve(ports: [Int], conditions: JSONValue = ["ready": true]) {
         applyService()
         for number in 0..<4 {
             let backend = number < ports.count ? ports[number] : nil
             let serving: [JSONValue] =
-                backend == nil ? [] : [["addresses": ["127.0.0.1"], "conditions": ["ready": .bool(ready)]]]
+                backend == nil ? [] : [["addresses": ["127.0.0.1"], "conditions": conditions]]
             endpoints.store.apply([
                 "metadata": [
                     "name": .string("wine-\(number)"), "namespace": "ml", "uid": .string("\(number)"),
@@ -170,6 +172,51 @@ private struct ProxyFixture: Sendable {
         }
     }
 
+    @Test func `the last endpoints that go away serve until others are ready`() async throws {
+        try await ProxyFixture.run { fixture in
+            let (old, new) = (try LoopbackSocket.listen(), try LoopbackSocket.listen())
+            fixture.serve([old], conditions: ["ready": false, "serving": true, "terminating": true])
+            let first = try await fixture.connect()
+            try await old.accept().send("old")
+            #expect(try await first.receiveText() == "old")
+            fixture.serve([old], conditions: ["ready": false, "serving": false, "terminating": true])
+            try await fixture.waitUntilRefused()
+            fixture.serve([new])
+            let next = try await fixture.connect()
+            try await new.accept().send("new")
+            #expect(try await next.receiveText() == "new")
+        }
+    }
+
+    @Test(
+        arguments: [
+            (["ready": true], ["ready": false, "serving": true, "terminating": true], ["10.0.0.1"]),
+            (["ready": false, "serving": true, "terminating": true], ["ready": false], ["10.0.0.1"]),
+            (["ready": false, "serving": true, "terminating": false], ["ready": false], []),
+            (["serving": true], [:], ["10.0.0.1", "10.0.0.2"]),
+        ] as [(JSONValue, JSONValue, [String])])
+    func `endpoints are chosen by their conditions`(_ first: JSONValue, _ second: JSONValue, _ chosen: [String]) {
+        let table = ServiceTable(
+            services: [
+                [
+                    "metadata": ["name": "wine", "namespace": "ml"],
+                    "spec": ["clusterIP": "10.96.0.1", "ports": [["port": 80]]],
+                ]
+            ],
+            slices: [
+                [
+                    "metadata": ["namespace": "ml", "labels": ["kubernetes.io/service-name": "wine"]],
+                    "addressType": "IPv4", "ports": [["port": 8080]],
+                    "endpoints": [
+                        ["addresses": ["10.0.0.1"], "conditions": first],
+                        ["addresses": ["10.0.0.2"], "conditions": second],
+                    ],
+                ]
+            ])
+        let backends = table.listeners[ServiceTable.Listener(address: "10.96.0.1", port: 80)] ?? []
+        #expect(backends.map(\.address) == chosen)
+    }
+
     @Test func `an endpoint that does not answer is passed over`() async throws {
         try await ProxyFixture.run { fixture in
             let (gone, pod) = (try LoopbackSocket.bind(), try LoopbackSocket.listen())
@@ -191,7 +238,7 @@ private struct ProxyFixture: Sendable {
             let server = try await pod.accept()
             try await client.send("before")
             #expect(try await server.receiveText() == "before")
-            fixture.serve([pod], ready: false)
+            fixture.serve([pod], conditions: ["ready": false])
             try await fixture.waitUntilRefused()
             try await client.send("after")
             #expect(try await server.receiveText() == "after")

@@ -54,7 +54,7 @@ actor ServiceProxy {
         for channel in channels.values { await close(channel) }
         channels = [:]
         connections.close()
-        if let names { await close(names) }
+        await names?.close()
     }
 
     private func close(_ channel: any Channel) async {
@@ -127,20 +127,12 @@ actor ServiceProxy {
         return Array(backends[first...] + backends[..<first])
     }
 
-    private func answerNames() async -> (any Channel)? {
+    private func answerNames() async -> NameServer? {
         let (table, domain) = (table, domain)
         do {
-            return try await DatagramBootstrap(group: group)
-                .channelOption(.socketOption(.so_reuseaddr), value: 1)
-                .channelInitializer { channel in
-                    channel.eventLoop.makeCompletedFuture {
-                        let handler = DNSHandler { query in
-                            table.withLock { $0.answer(to: query.name, domain: domain) }
-                        }
-                        try channel.pipeline.syncOperations.addHandler(handler)
-                    }
-                }
-                .bind(host: network.hostAddress, port: 53).get()
+            return try await NameServer.listen(on: network.hostAddress, port: 53, logger: logger) { query in
+                DNSZone(table.withLock { $0 }, domain: domain).answer(to: query)
+            }
         } catch {
             logger.error("names of services are not answered", metadata: ["error": "\(error)"])
             return nil

@@ -1,0 +1,54 @@
+import Concurrency
+import Logging
+internal import NIOCore
+internal import NIOPosix
+
+/// Answers the questions of pods for the cluster's names, by UDP and by TCP.
+struct NameServer: Sendable {
+    private let channels: [any Channel]
+    private let logger: Logger
+
+    /// - Parameter answer: called on event loops.
+    static func listen(
+        on address: String, port: Int, logger: Logger,
+        answer: @escaping @Sendable (DNSQuery) -> DNSAnswer
+    ) async throws -> NameServer {
+        let group = MultiThreadedEventLoopGroup.singleton
+        let datagrams = try await DatagramBootstrap(group: group)
+            .channelOption(.socketOption(.so_reuseaddr), value: 1)
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(DNSDatagramHandler(answer: answer))
+                }
+            }
+            .bind(host: address, port: port).get()
+        do {
+            let connections = try await ServerBootstrap(group: group)
+                .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+                .childChannelInitializer { channel in
+                    channel.eventLoop.makeCompletedFuture {
+                        let pipeline = channel.pipeline.syncOperations
+                        try pipeline.addHandler(IdleStateHandler(readTimeout: DNSConnectionHandler.idleLimit))
+                        try pipeline.addHandler(DNSConnectionHandler(answer: answer))
+                    }
+                }
+                .bind(host: address, port: datagrams.localAddress?.port ?? port).get()
+            return NameServer(channels: [datagrams, connections], logger: logger)
+        } catch {
+            await NameServer(channels: [datagrams], logger: logger).close()
+            throw error
+        }
+    }
+
+    var port: Int? { channels.first?.localAddress?.port }
+
+    func close() async {
+        for channel in channels {
+            do {
+                try await channel.close()
+            } catch {
+                logger.debug("a listener was closed already", metadata: ["error": "\(error)"])
+            }
+        }
+    }
+}
