@@ -144,6 +144,16 @@ let package = Package(
                 "KubernetesClient", "KubernetesModel", "YAML", log, subprocess,
             ]
         ),
+        // What whole stories are told on: LocalCluster and a real Kubernetes behind one face.
+        .target(
+            name: "TestCluster",
+            dependencies: [
+                "APIServerModel", "Concurrency", "CurlTransport", "HTTPTransport", "JSON", "KubernetesClient",
+                "KubernetesModel", "LocalCluster", "OpenSSL", "YAML", log, subprocess,
+            ],
+            path: "Tests/TestCluster",
+            swiftSettings: strict
+        ),
         // Whole stories: the operator, the local cluster and kubectl together.
         .testTarget(
             name: "StoryTests",
@@ -151,7 +161,7 @@ let package = Package(
                 "APIServerModel", "AssayCore", "AssayOperator", "Concurrency", "ControllerRuntime", "CurlTransport",
                 "HTTPTransport",
                 "JSON",
-                "KubernetesClient", "KubernetesModel", "LocalCluster", "YAML", log, subprocess,
+                "KubernetesClient", "KubernetesModel", "LocalCluster", "TestCluster", "YAML", log, subprocess,
             ],
             swiftSettings: strict
         ),

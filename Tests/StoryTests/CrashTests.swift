@@ -8,61 +8,66 @@ import JSON
 import KubernetesClient
 import KubernetesModel
 import LocalCluster
+import TestCluster
 import Testing
 
-/// The operator dies before or after each of its writes, and the next one finishes the story with the same objects.
-@Suite(.serialized) struct CrashTests {
-    private static let kinds: [ResourceType] = [.trainingJobs, .jobs, .deployments, .services]
+extension Stories {
+    /// The operator dies before or after each of its writes, and the next one finishes the story with the same objects.
+    @Suite struct CrashTests {
+        private static let kinds: [ResourceType] = [.trainingJobs, .jobs, .deployments, .services]
 
-    /// How many objects of each kind were ever made: a second one of anything is a breach though it be deleted again.
-    private static func creations(_ world: StoryWorld) async -> [String: Int] {
-        let writes = await world.cluster.writes
-        var result: [String: Int] = [:]
-        for (key, count) in writes where key.verb == "create" && key.user.contains("assay") {
-            guard let kind = kinds.first(where: { key.resource == $0.plural || key.resource == $0.description }) else {
-                continue
+        /// How many objects of each kind were ever made: a second one of anything is a breach though it be deleted again.
+        private static func creations(_ world: StoryWorld) async throws -> [String: Int] {
+            var result: [String: Int] = [:]
+            for (request, count) in try await world.operatorRequests() where request.code == 201 {
+                guard let kind = kinds.first(where: { $0.description == request.resource }) else { continue }
+                result[kind.plural, default: 0] += count
             }
-            result[kind.plural, default: 0] += count
+            return result
         }
-        return result
-    }
 
-    private static func finish(_ world: StoryWorld) async throws {
-        _ = try await world.wait("serving") {
-            $0.isTrue("Ready") && $0.phase == "Serving" && !$0.isTrue("Reconciling")
-        }
-        let answer = try await world.ask()
-        #expect(answer.status == 200, "\(answer.body)")
-    }
-
-    @Test func aCrashAtAnyWriteLosesNothingAndMakesNothingTwice() async throws {
-        let writes = try await StoryWorld.run { world in
-            let counter = CrashingTransport.Plan(crashAt: nil, after: false)
-            try await world.withOperator({ CrashingTransport($0, counter) }) {
-                try await world.apply(yaml: ToyModel().yaml)
-                try await Self.finish(world)
+        private static func finish(_ world: StoryWorld) async throws {
+            _ = try await world.wait("serving") {
+                $0.isTrue("Ready") && $0.phase == "Serving" && !$0.isTrue("Reconciling")
             }
-            #expect(await Self.creations(world) == ["trainingjobs": 1, "jobs": 1, "deployments": 1, "services": 1])
-            return counter.writes
+            let answer = try await world.ask()
+            #expect(answer.status == 200, "\(answer.body)")
         }
-        #expect(writes >= 8, "the story has fewer writes than it can have")
-        var explored = 0
-        for write in 1...writes {
-            for after in [false, true] {
-                try await StoryWorld.run { world in
-                    let plan = CrashingTransport.Plan(crashAt: write, after: after)
+
+        @Test(arguments: Backend.all) func aCrashAtAnyWriteLosesNothingAndMakesNothingTwice(_ backend: Backend)
+            async throws
+        {
+            let writes = try await StoryWorld.run(on: backend) { world in
+                let counter = CrashingTransport.Plan(crashAt: nil, after: false)
+                try await world.withOperator({ CrashingTransport($0, counter) }) {
                     try await world.apply(yaml: ToyModel().yaml)
-                    try await world.withOperator({ CrashingTransport($0, plan) }) { await plan.waitForCrash(or: world) }
-                    try await world.withOperator { try await Self.finish(world) }
-                    let made = await Self.creations(world)
-                    #expect(
-                        made == ["trainingjobs": 1, "jobs": 1, "deployments": 1, "services": 1],
-                        "crash \(after ? "after" : "before") write \(write)")
+                    try await Self.finish(world)
                 }
-                explored += 1
+                #expect(
+                    try await Self.creations(world) == ["trainingjobs": 1, "jobs": 1, "deployments": 1, "services": 1])
+                return counter.writes
             }
+            #expect(writes >= 8, "the story has fewer writes than it can have")
+            var explored = 0
+            for write in 1...writes {
+                for after in [false, true] {
+                    try await StoryWorld.run(on: backend) { world in
+                        let plan = CrashingTransport.Plan(crashAt: write, after: after)
+                        try await world.apply(yaml: ToyModel().yaml)
+                        try await world.withOperator({ CrashingTransport($0, plan) }) {
+                            await plan.waitForCrash(or: world)
+                        }
+                        try await world.withOperator { try await Self.finish(world) }
+                        let made = try await Self.creations(world)
+                        #expect(
+                            made == ["trainingjobs": 1, "jobs": 1, "deployments": 1, "services": 1],
+                            "crash \(after ? "after" : "before") write \(write)")
+                    }
+                    explored += 1
+                }
+            }
+            print("explored \(explored) crash points")
         }
-        print("explored \(explored) crash points")
     }
 }
 

@@ -4,62 +4,71 @@ import KubernetesClient
 import KubernetesModel
 import LocalCluster
 import Subprocess
+import TestCluster
 import Testing
 
-/// The operator as the program that it is: killed, and told to stop.
-@Suite(.serialized) struct KillTests {
-    /// Starts the operator's program and ends it by `signal` once `body` is over.
-    private static func withProgram(
-        _ world: StoryWorld, endedBy signal: Signal, _ body: @escaping @Sendable () async throws -> Void
-    ) async throws -> TerminationStatus {
-        let program = try #require(ProgramUnderTest.assay)
-        let result = try await Subprocess.run(
-            .name("env"),
-            arguments: [
-                program, "operator", "--kubeconfig", world.cluster.operatorKubeconfigPath, "--health-address", "none",
-            ],
-            input: .none, output: .discarded, error: .discarded
-        ) { execution in
-            do {
-                try await body()
-            } catch {
-                try execution.send(signal: .kill)
-                throw error
-            }
-            try execution.send(signal: signal)
-        }
-        return result.terminationStatus
-    }
-
-    @Test func aProgramThatIsKilledAgainAndAgainFinishesTheStoryWithTheSameObjects() async throws {
-        try await StoryWorld.run { world in
-            try await world.apply(yaml: ToyModel().yaml)
-            let moments: [(String, @Sendable (JSONValue) -> Bool)] = [
-                ("seen", { $0["status", "observedGeneration"]?.integer == 1 }),
-                ("training", { $0.phase == "Training" || $0.phase == "RollingOut" || $0.phase == "Serving" }),
-                ("rolling out", { $0.phase == "RollingOut" || $0.phase == "Serving" }),
-                ("serving", { $0.phase == "Serving" && $0.isTrue("Ready") }),
-                ("serving still", { $0.phase == "Serving" && $0.isTrue("Ready") && !$0.isTrue("Reconciling") }),
-            ]
-            for (what, isReached) in moments {
-                _ = try await Self.withProgram(world, endedBy: .kill) {
-                    _ = try await world.wait(what) { isReached($0) }
+extension Stories {
+    /// The operator as the program that it is: killed, and told to stop.
+    @Suite struct KillTests {
+        /// Starts the operator's program and ends it by `signal` once `body` is over.
+        private static func withProgram(
+            _ world: StoryWorld, endedBy signal: Signal, _ body: @escaping @Sendable () async throws -> Void
+        ) async throws -> TerminationStatus {
+            let program = try #require(ProgramUnderTest.assay)
+            let directory = try TemporaryDirectory()
+            defer { directory.remove() }
+            let kubeconfig = try await world.cluster.serviceAccountKubeconfig(
+                TestCluster.operatorAccount, in: directory.path)
+            let result = try await Subprocess.run(
+                .name("env"),
+                arguments: [
+                    program, "operator", "--kubeconfig", kubeconfig, "--health-address", "none",
+                ],
+                input: .none, output: .discarded, error: .discarded
+            ) { execution in
+                do {
+                    try await body()
+                } catch {
+                    try execution.send(signal: .kill)
+                    throw error
                 }
+                try execution.send(signal: signal)
             }
-            for type in [ResourceType.trainingJobs, .jobs, .deployments, .services] {
-                #expect(try await world.count(type) == 1, "\(type)")
-            }
-            #expect(try await world.ask().status == 200)
+            return result.terminationStatus
         }
-    }
 
-    @Test func aProgramThatIsToldToStopStopsInGoodOrder() async throws {
-        try await StoryWorld.run { world in
-            try await world.apply(yaml: ToyModel().yaml)
-            let end = try await Self.withProgram(world, endedBy: .terminate) {
-                _ = try await world.wait("serving") { $0.phase == "Serving" && $0.isTrue("Ready") }
+        @Test(arguments: Backend.all) func aProgramThatIsKilledAgainAndAgainFinishesTheStoryWithTheSameObjects(
+            _ backend: Backend
+        ) async throws {
+            try await StoryWorld.run(on: backend) { world in
+                try await world.apply(yaml: ToyModel().yaml)
+                let moments: [(String, @Sendable (JSONValue) -> Bool)] = [
+                    ("seen", { $0["status", "observedGeneration"]?.integer == 1 }),
+                    ("training", { $0.phase == "Training" || $0.phase == "RollingOut" || $0.phase == "Serving" }),
+                    ("rolling out", { $0.phase == "RollingOut" || $0.phase == "Serving" }),
+                    ("serving", { $0.phase == "Serving" && $0.isTrue("Ready") }),
+                    ("serving still", { $0.phase == "Serving" && $0.isTrue("Ready") && !$0.isTrue("Reconciling") }),
+                ]
+                for (what, isReached) in moments {
+                    _ = try await Self.withProgram(world, endedBy: .kill) {
+                        _ = try await world.wait(what) { isReached($0) }
+                    }
+                }
+                for type in [ResourceType.trainingJobs, .jobs, .deployments, .services] {
+                    #expect(try await world.count(type) == 1, "\(type)")
+                }
+                #expect(try await world.ask().status == 200)
             }
-            #expect(end == .exited(0))
+        }
+
+        @Test(arguments: Backend.all) func aProgramThatIsToldToStopStopsInGoodOrder(_ backend: Backend) async throws {
+            try await StoryWorld.run(on: backend) { world in
+                try await world.apply(yaml: ToyModel().yaml)
+                let end = try await Self.withProgram(world, endedBy: .terminate) {
+                    _ = try await world.wait("serving") { $0.phase == "Serving" && $0.isTrue("Ready") }
+                }
+                #expect(end == .exited(0))
+            }
         }
     }
 }

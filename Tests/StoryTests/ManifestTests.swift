@@ -2,6 +2,7 @@ import AssayCore
 import FoundationEssentials
 import JSON
 import KubernetesModel
+import TestCluster
 import Testing
 import YAML
 

@@ -1,6 +1,7 @@
 import FoundationEssentials
 import JSON
 import Subprocess
+import TestCluster
 import Testing
 import YAML
 

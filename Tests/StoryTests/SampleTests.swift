@@ -1,6 +1,7 @@
 import AssayCore
 import FoundationEssentials
 import JSON
+import TestCluster
 import Testing
 import YAML
 

@@ -18,19 +18,20 @@ final class StatusJournal: Sendable {
     var breaches: [String] { state.withLock { $0.breaches } }
 
     /// Watches until cancelled, from the very beginning.
-    func run(_ client: KubernetesClient) async {
+    func run(_ client: KubernetesClient, _ namespace: String) async {
         await withTaskGroup(of: Void.self) { group in
             for type in [ResourceType.trainingJobs, .mlModels] {
-                group.addTask { await self.watch(client, type) }
+                group.addTask { await self.watch(client, type, namespace) }
             }
         }
     }
 
-    private func watch(_ client: KubernetesClient, _ type: ResourceType) async {
+    private func watch(_ client: KubernetesClient, _ type: ResourceType, _ namespace: String) async {
         do {
-            var version = try await client.list(type).resourceVersion
+            var version = try await client.list(type, namespace: namespace).resourceVersion
             while !Task.isCancelled {
-                let stream = try await client.watch(type, WatchOptions(resourceVersion: version, timeoutSeconds: 300))
+                let stream = try await client.watch(
+                    type, namespace: namespace, WatchOptions(resourceVersion: version, timeoutSeconds: 300))
                 while let events = try await stream.next() {
                     for event in events {
                         switch event {

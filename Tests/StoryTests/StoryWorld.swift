@@ -2,60 +2,57 @@ import AssayCore
 import AssayOperator
 import Concurrency
 import CurlTransport
-import FoundationEssentials
 import HTTPTransport
 import JSON
 import KubernetesClient
 import KubernetesModel
-import LocalCluster
 import Logging
+import TestCluster
 import Testing
 import YAML
 
-/// A cluster with a node of its own, the resources installed, and a person who uses it.
+/// A cluster with a node, the resources installed, a namespace of its own, and a person who uses it.
 struct StoryWorld: Sendable {
-    static let namespace = "ml"
-
-    let cluster: ClusterHandle
-    /// The administrator.
-    let client: KubernetesClient
+    let cluster: TestCluster
+    let namespace: String
     let logger: Logger
+
+    /// The administrator.
+    var client: KubernetesClient { cluster.client }
 
     /// Runs a story in a new world, and checks every status that was written during it.
     static func run<Result: Sendable>(
-        images: [String: ImageTree] = ImageTree.standard,
-        _ story: @escaping @Sendable (StoryWorld) async throws -> Result
+        on backend: Backend, _ story: @escaping @Sendable (StoryWorld) async throws -> Result
     ) async throws -> Result {
-        let program = try #require(ProgramUnderTest.assay, "build the product `assay` first: swift build")
-        let directory = try TemporaryDirectory()
-        defer { directory.remove() }
-        var logger = Logger(label: "story")
-        logger.logLevel = .error
-        var options = LocalCluster.Options(dataDirectory: "\(directory.path)/cluster")
-        options.jobs = JobPlanner(backoffBase: .milliseconds(100))
-        var node = NodeOptions(name: "local", dataDirectory: "\(directory.path)/node", executable: program)
-        node.images = try images.mapValues { try $0.write(below: directory.path) }
-        let result = Locked<Result?>(nil)
-        try await LocalCluster.run(options, node: node, logger: logger) { [logger] cluster in
-            let configuration = try cluster.adminConfiguration()
-            let transport = try CurlTransport(configuration.transport)
-            defer { transport.shutdown() }
-            let client = KubernetesClient(transport: transport, credentials: configuration.credentials)
-            let value = try await StoryWorld(cluster: cluster, client: client, logger: logger).tell(story)
-            result.withLock { $0 = value }
-            cluster.stop()
+        try await TestCluster.run(on: backend) { cluster in
+            var logger = Logger(label: "story")
+            logger.logLevel = .error
+            // On a cluster of its own a story has a fine name; on a shared one the name tells whose it is.
+            let suffix = backend == .local ? "" : "-\(UInt32.random(in: .min ... .max))"
+            let world = StoryWorld(cluster: cluster, namespace: "ml" + suffix, logger: logger)
+            try await world.makeNamespace()
+            do {
+                let result = try await world.tell(story)
+                try await world.removeNamespace()
+                return result
+            } catch let failure {
+                do {
+                    try await world.removeNamespace()
+                } catch {
+                    // What the story died of says more.
+                }
+                throw failure
+            }
         }
-        return try #require(result.withLock { $0 })
     }
 
     private func tell<Result: Sendable>(
         _ story: @escaping @Sendable (StoryWorld) async throws -> Result
     ) async throws -> Result {
         let journal = StatusJournal()
-        try await installResources()
         return try await withThrowingTaskGroup(of: Result?.self) { group in
             group.addTask {
-                await journal.run(client)
+                await journal.run(client, namespace)
                 return nil
             }
             group.addTask { try await story(self) }
@@ -71,15 +68,23 @@ struct StoryWorld: Sendable {
         }
     }
 
-    private func installResources() async throws {
-        for file in ["assay.dev_trainingjobs.yaml", "assay.dev_mlmodels.yaml"] {
-            let text = try String(contentsOfFile: "\(ProgramUnderTest.repository)/crds/\(file)", encoding: .utf8)
-            for definition in try JSONValue.documents(yaml: text) {
-                _ = try await client.create(.customResourceDefinitions, definition, fieldManager: "story")
+    /// Pods need the namespace's service account, which a controller makes.
+    private func makeNamespace() async throws {
+        _ = try await client.create(.namespaces, ["metadata": ["name": .string(namespace)]], fieldManager: "story")
+        try await cluster.eventually("\(namespace) has its service account") {
+            do throws(KubernetesError) {
+                _ = try await client.get(.serviceAccounts, ObjectKey(namespace: namespace, name: "default"))
+                return true
+            } catch {
+                guard error.isNotFound else { throw error }
+                return false
             }
         }
-        _ = try await client.create(
-            .namespaces, ["metadata": ["name": .string(Self.namespace)]], fieldManager: "story")
+    }
+
+    /// Nobody waits for its end: what is left in it concerns no other story.
+    private func removeNamespace() async throws {
+        if cluster.local == nil { try await client.delete(.namespaces, ObjectKey(namespace: nil, name: namespace)) }
     }
 
     // MARK: The operator
@@ -89,7 +94,7 @@ struct StoryWorld: Sendable {
         _ transportOf: (CurlTransport) -> any HTTPTransport = { $0 },
         _ body: @escaping @Sendable () async throws -> Result
     ) async throws -> Result {
-        let configuration = cluster.operatorConfiguration
+        let configuration = try await cluster.serviceAccount(TestCluster.operatorAccount)
         let transport = try CurlTransport(configuration.transport)
         defer { transport.shutdown() }
         let daemon = AssayOperator(
@@ -109,17 +114,24 @@ struct StoryWorld: Sendable {
         }
     }
 
+    /// The operator's requests about the story's namespace.
+    func operatorRequests() async throws -> [RequestRecord: Int] {
+        let account = TestCluster.operatorAccount
+        let user = "system:serviceaccount:\(account.namespace ?? ""):\(account.name)"
+        return try await cluster.requests().filter { $0.key.user == user && $0.key.namespace == namespace }
+    }
+
     // MARK: What a person does
 
-    static func key(_ name: String) -> ObjectKey { ObjectKey(namespace: namespace, name: name) }
+    func key(_ name: String) -> ObjectKey { ObjectKey(namespace: namespace, name: name) }
 
     /// Applies documents as a GitOps controller does, into the story's namespace.
     func apply(yaml: String) async throws {
         for var document in try JSONValue.documents(yaml: yaml) {
-            document["metadata", "namespace"] = .string(Self.namespace)
+            document["metadata", "namespace"] = .string(namespace)
             let type = try #require(Self.type(of: document))
             let name = try #require(document["metadata", "name"]?.string)
-            _ = try await client.apply(type, Self.key(name), document, fieldManager: "gitops")
+            _ = try await client.apply(type, key(name), document, fieldManager: "gitops")
         }
     }
 
@@ -131,11 +143,11 @@ struct StoryWorld: Sendable {
     }
 
     func model(_ name: String = "wine") async throws -> JSONValue {
-        try await client.get(.mlModels, Self.key(name))
+        try await client.get(.mlModels, key(name))
     }
 
     func count(_ type: ResourceType) async throws -> Int {
-        try await client.listAll(type, namespace: Self.namespace).items.count
+        try await client.listAll(type, namespace: namespace).items.count
     }
 
     /// Returns the object once it is as `isReached` says; records an issue, and throws, when it never comes to be.
@@ -162,11 +174,7 @@ struct StoryWorld: Sendable {
 
     /// Asks again and again, for a minute, until the answer is yes.
     func eventually(_ what: String, _ isTrue: () async throws -> Bool) async throws {
-        for _ in 0..<600 {
-            if try await isTrue() { return }
-            try await Task.sleep(for: .milliseconds(100))
-        }
-        Issue.record("there never came to be \(what)")
+        try await cluster.eventually(what, isTrue)
     }
 
     private func watch(
@@ -174,13 +182,13 @@ struct StoryWorld: Sendable {
     ) async throws -> JSONValue {
         let field = "metadata.name=\(name)"
         while true {
-            let list = try await client.list(type, namespace: Self.namespace, ListOptions(fieldSelector: field))
+            let list = try await client.list(type, namespace: namespace, ListOptions(fieldSelector: field))
             for object in list.items {
                 seen.withLock { $0 = object }
                 if isReached(object) { return object }
             }
             let stream = try await client.watch(
-                type, namespace: Self.namespace,
+                type, namespace: namespace,
                 WatchOptions(resourceVersion: list.resourceVersion, fieldSelector: field, timeoutSeconds: 60))
             while let events = try await stream.next() {
                 for case .added(let object) in events.map(\.asAddition) {
@@ -193,7 +201,7 @@ struct StoryWorld: Sendable {
 
     /// Asks the model's Service, from this machine, as a caller in the cluster would.
     func ask(_ name: String = "wine", path: String = "/") async throws -> (status: Int, body: String) {
-        let service = try await client.get(.services, Self.key(name))
+        let service = try await client.get(.services, key(name))
         let address = try #require(service["spec", "clusterIP"]?.string)
         let port = try #require(service["spec"]?["ports"]?[0]?["port"]?.int)
         let transport = try CurlTransport(TransportConfiguration(server: "http://\(address):\(port)"))
@@ -236,68 +244,4 @@ extension JSONValue {
 
     /// The status tells of the newest spec.
     var isObserved: Bool { self["status", "observedGeneration"]?.integer == generation }
-}
-
-/// A directory that is gone afterwards.
-struct TemporaryDirectory: Sendable {
-    let path: String
-
-    init() throws {
-        path = "/tmp/assay-story-\(UInt64.random(in: .min ... .max))"
-        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-    }
-
-    func remove() {
-        do {
-            try FileManager.default.removeItem(atPath: path)
-        } catch {
-            Issue.record("\(path) cannot be removed: \(error)")
-        }
-    }
-}
-
-/// An image: executable files by path.
-struct ImageTree: Sendable {
-    var files: [String: String]
-
-    func write(below directory: String) throws -> String {
-        let root = "\(directory)/image-\(UInt32.random(in: .min ... .max))"
-        for (path, text) in files {
-            let file = URL(filePath: "\(root)/\(path)")
-            try FileManager.default.createDirectory(
-                at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
-            try Data(text.utf8).write(to: file)
-            try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: file.path)
-        }
-        return root
-    }
-
-    /// A training that reports what its parameters say, and a server that answers with its run.
-    static let standard: [String: ImageTree] = [
-        "registry.local/toy:1": ImageTree(files: [
-            "bin/train": """
-            #!/bin/sh
-            # Reports the metric it is told, then fails if it is told to.
-            printf '%s' "${ASSAY_PARAM_METRICS:-{\\"accuracy\\": ${ASSAY_PARAM_ACCURACY:-0.97}\\}}" > "$ASSAY_METRICS_FILE"
-            exit "${ASSAY_PARAM_EXITCODE:-0}"
-            """,
-            "bin/serve": """
-            #!/usr/bin/env python3
-            import http.server, os
-
-            class Handler(http.server.BaseHTTPRequestHandler):
-                def do_GET(self):
-                    body = os.environ["ASSAY_RUN"].encode()
-                    self.send_response(200)
-                    self.send_header("Content-Length", str(len(body)))
-                    self.end_headers()
-                    self.wfile.write(body)
-
-                def log_message(self, *arguments):
-                    pass
-
-            http.server.ThreadingHTTPServer(("", 8080), Handler).serve_forever()
-            """,
-        ])
-    ]
 }

@@ -70,9 +70,15 @@ public struct APIServer: Sendable {
             return try document(route, request, target)
         }
         let context = RequestContext(request, target: target, user: user, now: now)
-        note(resourceRequest, context)
-        try authorize(resourceRequest, target, user: user)
-        var response = try perform(resourceRequest, context)
+        var response: APIResponse
+        do throws(APIFailure) {
+            try authorize(resourceRequest, target, user: user)
+            response = try perform(resourceRequest, context)
+        } catch {
+            note(resourceRequest, context, code: error.code)
+            throw error
+        }
+        note(resourceRequest, context, code: response.status)
         if let warning = resourceRequest.resource.definition.deprecationWarning {
             response.headers.append(Self.header(warning: warning))
         }
@@ -102,7 +108,7 @@ public struct APIServer: Sendable {
         default:
             let before = resourceVersion
             let response = try performWrite(request, context)
-            if resourceVersion != before { writes[kind(of: request, context), default: 0] += 1 }
+            if resourceVersion != before { writes[kind(of: request, context, code: response.status), default: 0] += 1 }
             return response
         }
     }

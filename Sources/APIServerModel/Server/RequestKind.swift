@@ -7,21 +7,26 @@ public struct RequestKind: Sendable, Hashable {
     public var verb: String
     /// `jobs.batch`, `trainingjobs.assay.dev/status`
     public var resource: String
+    /// Nil for requests across namespaces and for kinds outside of them.
+    public var namespace: String?
+    /// The answer's HTTP status.
+    public var code: Int
 
     /// Whether such a request may change something.
     public var writes: Bool { !["get", "list", "watch"].contains(verb) }
 }
 
 extension APIServer {
-    func kind(of request: ResourceRequest, _ context: RequestContext) -> RequestKind {
+    func kind(of request: ResourceRequest, _ context: RequestContext, code: Int) -> RequestKind {
         RequestKind(
             user: context.user.name, agent: context.agent, verb: request.verb.rawValue,
-            resource: request.subresource.map { "\(request.type)/\($0)" } ?? "\(request.type)")
+            resource: request.subresource.map { "\(request.type)/\($0)" } ?? "\(request.type)",
+            namespace: request.namespace, code: code)
     }
 
     /// Counts a request, of as many kinds as tests can look at.
-    mutating func note(_ request: ResourceRequest, _ context: RequestContext) {
-        let kind = kind(of: request, context)
+    mutating func note(_ request: ResourceRequest, _ context: RequestContext, code: Int) {
+        let kind = kind(of: request, context, code: code)
         guard requests.count < 10_000 || requests[kind] != nil else { return }
         requests[kind, default: 0] += 1
     }

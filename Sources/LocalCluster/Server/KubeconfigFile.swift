@@ -5,20 +5,28 @@ import Musl
 #endif
 
 /// A kubeconfig with one cluster, one user and one context, everything embedded.
-struct KubeconfigFile: Sendable {
-    enum Credentials: Sendable {
+public struct KubeconfigFile: Sendable {
+    public enum Credentials: Sendable {
         case token(String)
         case certificate(certificatePEM: String, keyPEM: String)
     }
 
-    var cluster: String
-    var server: String
-    var authorityPEM: String
-    var user: String
-    var credentials: Credentials
-    var namespace = "default"
+    public var cluster: String
+    public var server: String
+    public var authorityPEM: String
+    public var user: String
+    public var credentials: Credentials
+    public var namespace = "default"
 
-    var text: String {
+    public init(
+        cluster: String, server: String, authorityPEM: String, user: String, credentials: Credentials,
+        namespace: String = "default"
+    ) {
+        (self.cluster, self.server, self.authorityPEM) = (cluster, server, authorityPEM)
+        (self.user, self.credentials, self.namespace) = (user, credentials, namespace)
+    }
+
+    public var text: String {
         let user =
             switch credentials {
             case .token(let token): "    token: \(token)\n"
@@ -49,7 +57,7 @@ struct KubeconfigFile: Sendable {
     }
 
     /// Writes the file for its owner only, so that a reader sees either the old one or the whole new one.
-    func write(to path: String) throws(ClusterStartError) {
+    public func write(to path: String) throws(ClusterStartError) {
         let temporary = "\(path).\(getpid()).tmp"
         unlink(temporary)
         let file = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)

@@ -2,9 +2,9 @@ import FoundationEssentials
 import Testing
 
 /// The programs that stories start: the one just built, and those of the machine.
-enum ProgramUnderTest {
+public enum ProgramUnderTest {
     /// The `assay` that was built beside the tests.
-    static let assay: String? = {
+    public static let assay: String? = {
         // The test bundle lies in the build directory: `…/debug/assayPackageTests.xctest`.
         for argument in CommandLine.arguments + [ProcessInfo.processInfo.arguments.first ?? ""] {
             var directory = URL(filePath: argument)
@@ -22,9 +22,9 @@ enum ProgramUnderTest {
         return FileManager.default.isExecutableFile(atPath: candidate) ? candidate : nil
     }()
 
-    static let kubectl: String? = ["/usr/local/bin/kubectl", "/usr/bin/kubectl"]
+    public static let kubectl: String? = ["/usr/local/bin/kubectl", "/usr/bin/kubectl"]
         .first { FileManager.default.isExecutableFile(atPath: $0) }
 
-    static let repository = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    public static let repository = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent().path
 }

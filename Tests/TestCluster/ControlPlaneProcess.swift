@@ -1,0 +1,61 @@
+import FoundationEssentials
+import Subprocess
+
+/// A program of the control plane: ends with the task that runs it, and with the tests, however they end.
+struct ControlPlaneProcess: Sendable {
+    let program: String
+    let arguments: [String]
+    /// Takes what it says.
+    let logPath: String
+
+    /// Runs a program whose life hangs on a pipe: when nobody holds its other end any more, the program is killed, and
+    /// also when the shell is told to stop.
+    private static let script = """
+        log=$1; shift
+        exec 3<&0
+        "$@" </dev/null 3<&- >"$log" 2>&1 & program=$!
+        { cat <&3 >/dev/null; kill -KILL $program; } 2>/dev/null & guard=$!
+        trap 'kill -KILL $program' TERM
+        wait $program
+        status=$?
+        while kill -0 $program 2>/dev/null; do wait $program; done
+        kill $guard
+        exit $status
+        """
+
+    private struct HeldOpen: InputProtocol {
+        /// Never ends before the task that runs the program.
+        func write(with writer: StandardInputWriter) async {
+            let (never, end) = AsyncStream.makeStream(of: Void.self)
+            for await _ in never {}
+            end.finish()
+        }
+    }
+
+    /// Runs until cancelled; throws when the program ends before.
+    func run() async throws {
+        var options = PlatformOptions()
+        options.teardownSequence = [.send(signal: .terminate, allowedDurationToNextStep: .seconds(10))]
+        let result = try await Subprocess.run(
+            .name("sh"), arguments: Arguments(["-c", Self.script, "sh", logPath, program] + arguments),
+            platformOptions: options, input: HeldOpen(), output: .discarded, error: .discarded)
+        if Task.isCancelled { return }
+        throw TestClusterError("\(program) ended: \(result.terminationStatus)\n\(logEnd)")
+    }
+
+    /// The last lines of its log; of a program that crashed, those that say why.
+    var logEnd: String {
+        guard let bytes = FileManager.default.contents(atPath: logPath) else { return "\(logPath) cannot be read" }
+        let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n")
+        if let crash = lines.firstIndex(where: { $0.hasPrefix("panic:") || $0.hasPrefix("fatal error:") }) {
+            return "\(logPath):\n" + lines[crash...].prefix(40).joined(separator: "\n")
+        }
+        return "the end of \(logPath):\n" + lines.suffix(20).joined(separator: "\n")
+    }
+}
+
+/// Why a cluster for tests cannot be had.
+public struct TestClusterError: Error, Sendable, CustomStringConvertible {
+    public var description: String
+    init(_ description: String) { self.description = description }
+}
