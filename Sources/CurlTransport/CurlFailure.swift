@@ -11,8 +11,16 @@ extension HTTPTransportError {
         var detail = text.isEmpty ? String(cString: curl_easy_strerror(code)) : text
         // What libcurl says here is that it will not send the body a second time.
         if code == CURLE_SEND_FAIL_REWIND { detail = "the connection broke before an answer came" }
-        self.init(Self.code(code, requestBytes: requestBytes), detail: detail)
+        // By TLS 1.3 a client has sent its request when it hears that its certificate is refused; nobody has read it.
+        let isRefusedCertificate = Self.certificateAlerts.contains { text.contains("alert \($0)") }
+        self.init(isRefusedCertificate ? .tls : Self.code(code, requestBytes: requestBytes), detail: detail)
     }
+
+    /// OpenSSL's words for the alerts that end a handshake over a certificate (RFC 8446 §6.2).
+    private static let certificateAlerts = [
+        "bad certificate", "unsupported certificate", "certificate revoked", "certificate expired",
+        "certificate unknown", "unknown ca", "certificate required", "access denied",
+    ]
 
     private static func code(_ code: CURLcode, requestBytes: Int) -> Code {
         switch code {

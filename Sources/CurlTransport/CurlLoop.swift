@@ -58,7 +58,8 @@ private struct CurlLoop: ~Copyable {
     private var spareHandles: [UnsafeMutableRawPointer] = []
     /// No silence can be too long before this moment; nil while no transfer has a limit.
     private var nextIdleCheck: Int64?
-    private var isRunning = true
+    /// Why the loop ends; nil while it runs.
+    private var end: HTTPTransportError?
 
     private static let maximumSpareHandles = 8
     /// Idle connections kept; each costs about 60 kB with TLS.
@@ -87,7 +88,7 @@ private struct CurlLoop: ~Copyable {
     mutating func run() {
         var events = [epoll_event](repeating: epoll_event(), count: 64)
         var running: Int32 = 0
-        while isRunning {
+        while end == nil {
             let ready = poller.wait(until: nextIdleCheck, into: &events)
             if poller.takeDeadline() { _ = curl_multi_socket_action(multi, CURL_SOCKET_TIMEOUT, 0, &running) }
             for event in ready {
@@ -102,7 +103,7 @@ private struct CurlLoop: ~Copyable {
             reapFinished()
             failSilent()
         }
-        for entry in Array(entries.values) { remove(entry, .failure(HTTPTransportError(.closed))) }
+        for entry in Array(entries.values) { remove(entry, .failure(end ?? HTTPTransportError(.closed))) }
     }
 
     private mutating func carryOut(_ command: LoopMailbox.Command) {
@@ -116,13 +117,13 @@ private struct CurlLoop: ~Copyable {
                 entry.noteActivity()
                 _ = curl_easy_pause(entry.handle, CURLPAUSE_CONT)
             }
-        case .stop:
-            isRunning = false
+        case .stop(let error):
+            end = error
         }
     }
 
     private mutating func start(_ request: HTTPRequest, _ transfer: Transfer) {
-        guard isRunning else { return transfer.finish(.failure(HTTPTransportError(.closed))) }
+        if let end { return transfer.finish(.failure(end)) }
         guard !transfer.isFinished else { return }
         guard let handle = spareHandles.popLast() ?? curl_easy_init() else {
             return transfer.finish(.failure(HTTPTransportError(.connect, detail: "libcurl has no handle left")))

@@ -1,79 +1,142 @@
-internal import CCurl
+import Concurrency
 import HTTPTransport
 
 /// Sends requests through libcurl: one thread with one event loop for all transfers.
 ///
-/// The thread lives until ``shutdown()`` or until the transport and all bodies it has given out are gone.
+/// The thread lives until ``shutdown()`` or until the transport and all bodies it has given out are gone. Where the
+/// configuration has a ``TransportConfiguration/renewal``, each change of the certificates begins a new generation of
+/// connections: what runs already goes on where it is, everything else uses the new ones, and the old connections close
+/// with the last transfer on them.
 public final class CurlTransport: HTTPTransport {
-    private let mailbox: LoopMailbox
+    private let configuration: TransportConfiguration
+    private let generations: Locked<Generations>
 
     /// Starts the thread. Nothing is connected yet; a URL or key that cannot be used is refused here where that shows.
     public init(_ configuration: TransportConfiguration) throws(HTTPTransportError) {
         guard curlIsReady else { throw HTTPTransportError(.closed, detail: "libcurl cannot be initialised") }
-        let settings = try TransferSettings(configuration)
-        mailbox = try LoopMailbox()
-        try startCurlLoop(mailbox, settings)
+        self.configuration = configuration
+        let first = TLSMaterialReading(configuration.material, look: 0)
+        generations = Locked(Generations(first, try ConnectionGeneration(TransferSettings(configuration))))
     }
 
-    deinit { mailbox.post(.stop) }
+    /// Ends the threads; transfers that still run fail with `.closed`, and so do later ones.
+    public func shutdown() {
+        for generation in generations.withLock({ $0.close() }) { generation.stop(HTTPTransportError(.closed)) }
+    }
 
-    /// Ends the thread; transfers that still run fail with `.closed`, and so do later ones.
-    public func shutdown() { mailbox.post(.stop) }
-
+    /// Where certificates are renewed, a request that was refused for those it went with is sent once more with others.
     public func send(_ request: HTTPRequest) async throws(HTTPTransportError) -> HTTPResponse {
         if let reason = request.reasonForRefusal { throw HTTPTransportError(.invalidRequest, detail: reason) }
+        guard let renewal = configuration.renewal else { return try await exchange(request, nil) }
+        let reading = try await renewal.material()
+        let response: HTTPResponse
+        do throws(HTTPTransportError) {
+            response = try await exchange(request, reading)
+        } catch {
+            guard error.code == .tls, let fresh = try await otherMaterial(renewal, reading, after: error) else {
+                throw error
+            }
+            return try await exchange(request, fresh)
+        }
+        guard response.status == 401, reading.material.clientCertificatePEM != nil else { return response }
+        do throws(HTTPTransportError) {
+            guard let fresh = try await otherMaterial(renewal, reading, after: nil) else { return response }
+            return try await exchange(request, fresh)
+        } catch {
+            if error.code == .cancelled { throw error }
+            return response
+        }
+    }
+
+    private func otherMaterial(
+        _ renewal: any TLSMaterialSource, _ refused: TLSMaterialReading, after failure: HTTPTransportError?
+    ) async throws(HTTPTransportError) -> TLSMaterialReading? {
+        do throws(HTTPTransportError) {
+            let fresh = try await renewal.material(insteadOf: refused)
+            return fresh.material == refused.material ? nil : fresh
+        } catch {
+            guard let failure, error.code != .cancelled else { throw error }
+            throw HTTPTransportError(failure.code, detail: "\(failure.detail); and \(error.detail)")
+        }
+    }
+
+    private func exchange(
+        _ request: HTTPRequest, _ reading: TLSMaterialReading?
+    ) async throws(HTTPTransportError) -> HTTPResponse {
         guard !Task.isCancelled else { throw HTTPTransportError(.cancelled) }
-        let transfer = Transfer(id: mailbox.nextID(), delivery: request.delivery)
-        guard mailbox.post(.start(request, transfer)) else { throw HTTPTransportError(.closed) }
-        let reader = BodyReader(transport: self, transfer: transfer)
+        let reader = try start(request, reading)
         let head = try await reader.head()
         return HTTPResponse(
             status: head.status, headers: head.headers,
             body: HTTPBody { () async throws(HTTPTransportError) in try await reader.next() })
     }
 
-    fileprivate func post(_ command: LoopMailbox.Command) { mailbox.post(command) }
+    /// Under the lock, so that no generation is left before a request that was meant for it has been posted.
+    private func start(
+        _ request: HTTPRequest, _ reading: TLSMaterialReading?
+    ) throws(HTTPTransportError) -> BodyReader {
+        let (reader, surplus) = try generations.withLock {
+            generations throws(HTTPTransportError) -> (BodyReader, [ConnectionGeneration]) in
+            var surplus: [ConnectionGeneration] = []
+            if let reading, generations.mustFollow(reading) {
+                var configuration = configuration
+                configuration.material = reading.material
+                let next = try ConnectionGeneration(TransferSettings(configuration))
+                surplus = generations.replace(by: next, reading)
+            }
+            return (try generations.current.start(request), surplus)
+        }
+        for old in surplus {
+            old.stop(HTTPTransportError(.broken, detail: "the certificates were renewed many times since"))
+        }
+        return reader
+    }
 }
 
-/// Once in a process, before any other use of the library.
-private let curlIsReady = ccurl_global_init() == CURLE_OK
-
-/// The reading end of a transfer. Dropping it before the end cancels the transfer.
-private final class BodyReader: Sendable {
-    // Keeps the loop alive as long as somebody may read.
-    private let transport: CurlTransport
-    private let transfer: Transfer
-
-    init(transport: CurlTransport, transfer: Transfer) {
-        self.transport = transport
-        self.transfer = transfer
+/// The generations of a transport's connections.
+private struct Generations: ~Copyable {
+    private struct Retired {
+        weak var generation: ConnectionGeneration?
     }
 
-    deinit {
-        if !transfer.isFinished { transport.post(.cancel(transfer.id)) }
+    private(set) var current: ConnectionGeneration
+    private var reading: TLSMaterialReading
+    private var retired: [Retired] = []
+    private var isClosed = false
+
+    /// Old generations that may go on at once; each has a thread.
+    private static let maximumRetired = 4
+
+    init(_ reading: TLSMaterialReading, _ first: ConnectionGeneration) {
+        self.reading = reading
+        current = first
     }
 
-    func head() async throws(HTTPTransportError) -> Transfer.Head {
-        await wait(for: .head)
-        return try transfer.takeHead()
-    }
-
-    func next() async throws(HTTPTransportError) -> [UInt8]? {
-        await wait(for: .bytes)
-        if Task.isCancelled { throw HTTPTransportError(.cancelled) }
-        let (bytes, wasPaused) = try transfer.takeBytes()
-        if wasPaused { transport.post(.resume(transfer.id)) }
-        return bytes
-    }
-
-    private func wait(for need: Transfer.Need) async {
-        await withTaskCancellationHandler {
-            while !transfer.isReady(need) { await transfer.wait(for: need) }
-        } onCancel: {
-            // The waiter is let go here; the loop need not be awaited.
-            transfer.finish(.failure(HTTPTransportError(.cancelled)))
-            transport.post(.cancel(transfer.id))
+    /// A reading that is older than the one in use, as of a request that was held up, changes nothing.
+    mutating func mustFollow(_ new: TLSMaterialReading) -> Bool {
+        guard !isClosed, new.look >= reading.look else { return false }
+        if new.material == reading.material {
+            // The same bytes at the same address compare in no time.
+            reading = new
+            return false
         }
+        return true
+    }
+
+    /// Returns the generations that are too many: the oldest ones.
+    mutating func replace(by next: ConnectionGeneration, _ new: TLSMaterialReading) -> [ConnectionGeneration] {
+        retired.removeAll { $0.generation == nil }
+        retired.append(Retired(generation: current))
+        current = next
+        reading = new
+        let surplus = retired.prefix(max(0, retired.count - Self.maximumRetired)).compactMap(\.generation)
+        retired.removeFirst(surplus.count)
+        return surplus
+    }
+
+    mutating func close() -> [ConnectionGeneration] {
+        isClosed = true
+        return retired.compactMap(\.generation) + [current]
     }
 }
 

@@ -14,7 +14,8 @@ final class LoopMailbox: Sendable {
         case start(HTTPRequest, Transfer)
         case cancel(UInt64)
         case resume(UInt64)
-        case stop
+        /// Ends the thread; what still runs fails with the error.
+        case stop(HTTPTransportError)
     }
 
     private struct State {

@@ -23,6 +23,7 @@ extension TransferEntry {
         attach()
         setSafety(&options, settings)
         setTLS(&options, settings, certificates)
+        setProxyTLS(&options, settings, certificates)
         setFlow(&options, request, settings)
         setRequest(&options, request, settings)
         return options.result
@@ -35,10 +36,27 @@ extension TransferEntry {
         options.set(CURLOPT_PROTOCOLS_STR, settings.server.isTLS ? "https" : "http")
         options.set(CURLOPT_FOLLOWLOCATION, 0)
         // Set in any case, or the environment's would count.
-        options.set(CURLOPT_PROXY, settings.configuration.proxyURL ?? "")
+        options.set(CURLOPT_PROXY, settings.proxy)
         options.set(CURLOPT_NOPROXY, "")
         options.set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
         options.set(CURLOPT_PATH_AS_IS, 1)
+    }
+
+    /// A proxy by https is held to what the server is held to; it never sees the client's certificate.
+    private func setProxyTLS(
+        _ options: inout OptionSetter, _ settings: TransferSettings, _ certificates: borrowing PinnedCertificates
+    ) {
+        guard settings.proxy.hasPrefix("https:") else { return }
+        let verifies = !settings.configuration.insecureSkipTLSVerify
+        options.set(CURLOPT_PROXY_SSL_VERIFYPEER, verifies ? 1 : 0)
+        options.set(CURLOPT_PROXY_SSL_VERIFYHOST, verifies ? 2 : 0)
+        options.set(CURLOPT_PROXY_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2))
+        switch certificates.authority {
+        case .some(let authority):
+            options.set(CURLOPT_PROXY_CAINFO_BLOB, authority)
+            options.clear(CURLOPT_PROXY_CAPATH)
+        case .none: break
+        }
     }
 
     private func setTLS(

@@ -4,6 +4,8 @@ import HTTPTransport
 struct TransferSettings: Sendable {
     var server: ServerAddress
     var configuration: TransportConfiguration
+    /// In libcurl's words; empty for none.
+    var proxy = ""
 
     init(_ configuration: TransportConfiguration) throws(HTTPTransportError) {
         server = try ServerAddress(configuration.server)
@@ -17,6 +19,7 @@ struct TransferSettings: Sendable {
                 throw HTTPTransportError(.invalidRequest, detail: "the TLS server name is no host name")
             }
         }
+        if let url = configuration.proxyURL { proxy = try Self.proxy(url) }
         // Taken for no authority, it would let those of the system count.
         guard configuration.certificateAuthorityPEM?.isEmpty != true else {
             throw HTTPTransportError(.invalidRequest, detail: "the certificate authority is empty")
@@ -24,6 +27,22 @@ struct TransferSettings: Sendable {
         guard (configuration.clientCertificatePEM == nil) == (configuration.clientKeyPEM == nil) else {
             throw HTTPTransportError(.invalidRequest, detail: "a client certificate and its key go together")
         }
+    }
+
+    /// Clients of Kubernetes mean by `socks5` that the proxy resolves the server's name, which libcurl calls `socks5h`.
+    private static func proxy(_ url: String) throws(HTTPTransportError) -> String {
+        func refuse(_ why: String) -> HTTPTransportError {
+            HTTPTransportError(.invalidRequest, detail: "the proxy's URL \(why)")
+        }
+        guard url.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
+            throw refuse("contains a space, a control character or one that is not ASCII")
+        }
+        let parts = url.split(separator: "://", maxSplits: 1, omittingEmptySubsequences: false)
+        guard parts.count == 2, ["http", "https", "socks5", "socks5h"].contains(parts[0]) else {
+            throw refuse("begins neither with http:// nor with https:// or socks5://")
+        }
+        guard parts[1].contains(where: { $0 != "/" && $0 != "@" && $0 != ":" }) else { throw refuse("has no host") }
+        return parts[0] == "socks5" ? "socks5h://\(parts[1])" : url
     }
 
     /// The host in URLs, from which libcurl takes the name that it asks for and verifies. Where that is another than the

@@ -6,11 +6,14 @@ public struct TransportConfiguration: Sendable, CustomStringConvertible, CustomR
     public var certificateAuthorityPEM: [UInt8]?
     public var clientCertificatePEM: [UInt8]?
     public var clientKeyPEM: [UInt8]?
+    /// What takes the place of the three above while the transport runs; nil where they never change.
+    public var renewal: (any TLSMaterialSource)?
     /// Accepts any certificate. For tests and for kubeconfigs that say so.
     public var insecureSkipTLSVerify: Bool
     /// The name asked for and verified in the TLS handshake, where it is not the host of `server`.
     public var tlsServerName: String?
-    /// The only proxy used; those of the environment are not.
+    /// The only proxy used; those of the environment are not. `http`, `https`, `socks5` (which resolves the server's
+    /// name) with a user and password where it wants them. One by https is verified as the server is.
     public var proxyURL: String?
     /// How long resolving, connecting and the TLS handshake may take together.
     public var connectTimeout: Duration
@@ -33,6 +36,19 @@ public struct TransportConfiguration: Sendable, CustomStringConvertible, CustomR
         self.tlsServerName = tlsServerName
         self.proxyURL = proxyURL
         self.connectTimeout = connectTimeout
+    }
+
+    public var material: TLSMaterial {
+        get {
+            TLSMaterial(
+                certificateAuthorityPEM: certificateAuthorityPEM, clientCertificatePEM: clientCertificatePEM,
+                clientKeyPEM: clientKeyPEM)
+        }
+        set {
+            certificateAuthorityPEM = newValue.certificateAuthorityPEM
+            clientCertificatePEM = newValue.clientCertificatePEM
+            clientKeyPEM = newValue.clientKeyPEM
+        }
     }
 
     /// The server only: keys and a proxy's password belong in no log.

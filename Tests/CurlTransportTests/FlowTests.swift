@@ -181,7 +181,7 @@ import Musl
             let strong = try LoopMailbox()
             mailbox = strong
             try startCurlLoop(strong, settings)
-            strong.post(.stop)
+            strong.post(.stop(HTTPTransportError(.closed)))
         }
         #expect(try await eventually { mailbox == nil }, "the thread holds the mailbox as long as it runs")
     }
