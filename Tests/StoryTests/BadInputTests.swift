@@ -21,7 +21,7 @@ extension Stories {
             ),
             (
                 "a word where a number belongs", ToyModel(threshold: "high").yaml,
-                ["spec.validation.thresholds[0].threshold"]
+                ["spec.validation.thresholds", "threshold: Invalid value"]
             ),
         ]
 
@@ -68,7 +68,7 @@ extension Stories {
                 try await world.withOperator {
                     for input in Self.refusedAtOnce {
                         do {
-                            try await world.apply(yaml: input.yaml)
+                            try await world.create(yaml: input.yaml)
                             Issue.record("\(input.what) was taken")
                         } catch let error as KubernetesError {
                             #expect(error.isInvalid, "\(input.what): \(error)")

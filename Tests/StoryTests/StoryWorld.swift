@@ -135,6 +135,14 @@ struct StoryWorld: Sendable {
         }
     }
 
+    /// Creates them, as `kubectl apply` does what is not there yet: the server's words about mistakes are others then.
+    func create(yaml: String) async throws {
+        for var document in try JSONValue.documents(yaml: yaml) {
+            document["metadata", "namespace"] = .string(namespace)
+            _ = try await client.create(try #require(Self.type(of: document)), document, fieldManager: "kubectl")
+        }
+    }
+
     private static func type(of document: JSONValue) -> ResourceType? {
         let known: [ResourceType] = [.trainingJobs, .mlModels, .persistentVolumeClaims, .services, .resourceQuotas]
         return known.first {
