@@ -77,17 +77,9 @@ extension APIServer {
         }
     }
 
-    private func preparePod(_ json: inout JSONValue) throws(APIFailure) {
+    private mutating func preparePod(_ json: inout JSONValue) throws(APIFailure) {
         json["status"] = ["phase": "Pending", "qosClass": .string(PodQuality.of(json["spec"] ?? [:]))]
-        if json["spec", "serviceAccountName"] == nil { json["spec", "serviceAccountName"] = "default" }
-        json["spec", "serviceAccount"] = json["spec", "serviceAccountName"]
-        let account = json["spec", "serviceAccountName"]?.string ?? ""
-        let namespace = json["metadata", "namespace"]?.string ?? ""
-        guard entry(.serviceAccounts, namespace: namespace, name: account) != nil else {
-            throw .forbidden(
-                .pods, json["metadata", "name"]?.string ?? "",
-                "error looking up service account \(namespace)/\(account): serviceaccount \"\(account)\" not found")
-        }
+        try admitServiceAccount(&json)
     }
 
     static let jobLabels = [

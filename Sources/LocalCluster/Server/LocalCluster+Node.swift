@@ -15,8 +15,11 @@ extension LocalCluster {
         let network = try await NodeNetwork.open(node.network, logger: logger)
         var options = options
         options.apiServer.serviceAddresses = network.serviceAddresses
+        let service = KubernetesService(serviceAddresses: network.serviceAddresses)
+        options.additionalAddresses.append(service.address)
         if !network.isHost { options.additionalAddresses.append(network.hostAddress) }
         try await run(options, logger: logger) { cluster in
+            try await service.publish(on: cluster)
             let configuration = cluster.configuration(.node)
             let transport = try CurlTransport(configuration.transport)
             defer { transport.shutdown() }

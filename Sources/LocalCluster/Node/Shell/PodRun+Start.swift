@@ -234,6 +234,8 @@ extension PodRun {
         }
         launch.mounts += try mounts(of: container, expand)
         if !sees {
+            // All pods would have to share one pod's token, so none has any.
+            launch.mounts.removeAll { $0.target == Self.tokenPath }
             try await context.linkedMounts.place(launch.mounts, for: pod.uid)
             launch.mounts = []
             let message = ContainerLaunch.Mount(source: files.path, target: container.messagePath, isReadOnly: false)
@@ -248,6 +250,9 @@ extension PodRun {
         launch.controlGroups = group.make(uid: pod.uid, container.name, memoryLimit: container.memoryLimit)
         return launch
     }
+
+    /// Where the API server has the token of a pod's service account mounted.
+    private static let tokenPath = "/var/run/secrets/kubernetes.io/serviceaccount"
 
     /// Where a container sees its image's directory.
     static let imagePath = "/image"
