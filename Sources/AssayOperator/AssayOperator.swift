@@ -36,7 +36,8 @@ public struct AssayOperator: Service {
         client = KubernetesClient(
             transport: MeteredTransport(transport, host: host, registry: metrics, time: time),
             credentials: credentials, time: time)
-        ownImage = OwnImage(pod: configuration.pod, client: client, time: time, logger: logger)
+        ownImage = OwnImage(
+            pod: configuration.pod, client: client, time: time, logger: logger, metrics: metrics)
     }
 
     /// The image that it runs and its pull secrets; nil outside of a pod, and until its pod was read.

@@ -1,4 +1,5 @@
 import Concurrency
+import ControllerRuntime
 import KubernetesClient
 import KubernetesModel
 import Logging
@@ -13,14 +14,16 @@ final class OwnImage: Sendable {
     private let client: KubernetesClient
     private let time: any TimeSource
     private let logger: Logger
+    private let metrics: MetricsRegistry
     private let known = Locked<OperatorImage?>(nil)
 
     /// - Parameter pod: the operator's own; nil where it runs in none.
-    init(pod: ObjectKey?, client: KubernetesClient, time: any TimeSource, logger: Logger) {
+    init(pod: ObjectKey?, client: KubernetesClient, time: any TimeSource, logger: Logger, metrics: MetricsRegistry) {
         self.pod = pod
         self.client = client
         self.time = time
         self.logger = logger
+        self.metrics = metrics
     }
 
     /// Nil outside of a pod, and until the pod was read.
@@ -57,6 +60,7 @@ final class OwnImage: Sendable {
     }
 
     private func report(_ image: OperatorImage) {
+        metrics.gauge("assay_operator_image_info", [("image", image.reference)]).set(1)
         logger.info(
             "own image",
             metadata: [

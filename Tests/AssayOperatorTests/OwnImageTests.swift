@@ -1,4 +1,5 @@
 import Concurrency
+import ControllerRuntime
 import JSON
 import Testing
 
@@ -45,6 +46,7 @@ import Testing
         #expect(image.pullSecrets == ["registry", "mirror"])
         #expect(world.lines("own image").count == 1)
         #expect(world.lines(aCase.reference).count == 1)
+        #expect(world.metrics.exposition().contains("assay_operator_image_info{image=\"\(aCase.reference)\"} 1\n"))
     }
 
     @Test func itWaitsForTheNodeToSayWhatItRuns() async throws {

@@ -18,6 +18,7 @@ struct PodWorld: Sendable {
     let transport = ModelTransport()
     let time = ManualTime()
     let log = Locked<[String]>([])
+    let metrics = MetricsRegistry()
     let own: OwnImage
 
     private var admin: KubernetesClient { KubernetesClient(transport: transport) }
@@ -31,7 +32,7 @@ struct PodWorld: Sendable {
         }
         let client = KubernetesClient(
             transport: transport.asked(by: .serviceAccount(namespace: "assay-system", name: "assay")), time: time)
-        own = OwnImage(pod: pod, client: client, time: time, logger: logger)
+        own = OwnImage(pod: pod, client: client, time: time, logger: logger, metrics: metrics)
     }
 
     /// The operator's namespace and rights, as they are shipped.

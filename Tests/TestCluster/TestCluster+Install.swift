@@ -9,7 +9,7 @@ extension TestCluster {
     public static let operatorAccount = ObjectKey(namespace: "assay-system", name: "assay")
 
     /// Posts our kinds, the operator's namespace and its rights, and waits until the kinds are served.
-    func install() async throws {
+    public func install() async throws {
         for file in ["crds/assay.dev_trainingjobs.yaml", "crds/assay.dev_mlmodels.yaml"] { try await post(file) }
         for file in ["manifests/namespace.yaml", "manifests/rbac.yaml"] { try await post(file) }
         for plural in ["trainingjobs", "mlmodels"] {

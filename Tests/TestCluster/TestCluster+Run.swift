@@ -1,6 +1,8 @@
 import APIServerModel
 import Concurrency
 import CurlTransport
+import FoundationEssentials
+import Glibc
 import KubernetesClient
 import KubernetesModel
 import LocalCluster
@@ -19,7 +21,7 @@ extension TestCluster {
         }
     }
 
-    static var logger: Logger {
+    public static var logger: Logger {
         var logger = Logger(label: "story")
         logger.logLevel = .error
         return logger
@@ -31,7 +33,20 @@ extension TestCluster {
         }
         var options = NodeOptions(name: "local", dataDirectory: "\(directory)/node", executable: program)
         options.images = try images.mapValues { try $0.write(below: directory) }
+        options.images["assay:0.1.0"] = try operatorImage(of: program, in: directory)
+        // Of the samples; there for those tests that build it before they ask for it.
+        options.images["registry.local/wine:1.0"] = "\(ProgramUnderTest.repository)/.build/images/wine"
         return options
+    }
+
+    /// The image that our Deployment runs: the program, as it was just built.
+    private static func operatorImage(of program: String, in directory: String) throws -> String {
+        let image = "\(directory)/operator-image"
+        try FileManager.default.createDirectory(atPath: "\(image)/bin", withIntermediateDirectories: true)
+        if link(program, "\(image)/bin/assay") != 0 {
+            try FileManager.default.copyItem(atPath: program, toPath: "\(image)/bin/assay")
+        }
+        return image
     }
 
     private static func runLocal<Result: Sendable>(

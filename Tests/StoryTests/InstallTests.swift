@@ -1,0 +1,135 @@
+import CurlTransport
+import FoundationEssentials
+import HTTPTransport
+import JSON
+import KubernetesClient
+import KubernetesModel
+import TestCluster
+import Testing
+
+extension Stories {
+    /// Assay as docs/install.md says to install it, and the operator as its Deployment runs it: by the cluster's own
+    /// controllers, in a pod with a service account's token.
+    @Suite struct InstallTests {
+        private static let manifests = "\(ProgramUnderTest.repository)/manifests"
+        private static let deployment = ObjectKey(namespace: "assay-system", name: "assay-operator")
+
+        @Test(arguments: Backend.all) func oneCommandInstallsAnOperatorThatServesAModel(_ backend: Backend) async throws
+        {
+            try await Self.installed(on: backend) { cluster, kubectl in
+                try await Self.expectRights(kubectl)
+                let namespace = "install-\(UInt32.random(in: .min ... .max))"
+                try await kubectl("create", "namespace", namespace)
+                let world = StoryWorld(cluster: cluster, namespace: namespace, logger: TestCluster.logger)
+                try await cluster.eventually("\(namespace) has its service account") {
+                    try await kubectl("-n", namespace, "get", "serviceaccounts").contains("default")
+                }
+                try await kubectl("-n", namespace, "apply", "-f", "-", input: ToyModel().yaml)
+                let serving = try await world.wait("serving", seconds: 120) {
+                    $0.isTrue("Ready") && $0.phase == "Serving"
+                }
+                #expect(serving["status", "verdict"]?.string == "accuracy 0.97 ≥ 0.93")
+                #expect(try await world.ask().status == 200)
+                try await Self.expectMetrics(cluster)
+                try await kubectl("-n", namespace, "delete", "mlmodel", "wine")
+                try await kubectl("delete", "namespace", namespace, "--wait=false")
+            }
+        }
+
+        /// From a cluster that has nothing of ours to one with a ready operator; the operator is gone afterwards.
+        private static func installed(
+            on backend: Backend, _ body: @escaping @Sendable (TestCluster, Administrator) async throws -> Void
+        ) async throws {
+            try await TestCluster.run(on: backend) { cluster in
+                try await Administrator.of(cluster) { kubectl in
+                    do {
+                        let file = "\(manifests)/install.yaml"
+                        try await kubectl("delete", "--ignore-not-found", "--timeout=120s", "-f", file)
+                        try await expectNothingLeft(cluster)
+                        // Before Kubernetes 1.25 kubectl does not know the CRDs' CEL rules, and the server drops them.
+                        let knowsRules = cluster.features.contains(.celValidation)
+                        try await kubectl("apply", "--validate=\(knowsRules)", "-f", file)
+                        try await kubectl(
+                            "-n", "assay-system", "rollout", "status", "deployment/assay-operator", "--timeout=120s")
+                        try await body(cluster, kubectl)
+                    } catch {
+                        // The stories after this one need the rights and kinds.
+                        try await cluster.install()
+                        try await cluster.client.delete(.deployments, deployment)
+                        throw error
+                    }
+                    try await kubectl("delete", "-n", "assay-system", "deployment", "assay-operator")
+                }
+            }
+        }
+
+        private static func expectNothingLeft(_ cluster: TestCluster) async throws {
+            let namespaces = try await cluster.client.listAll(.namespaces).items
+            #expect(!namespaces.contains { $0["metadata", "name"]?.string == deployment.namespace })
+            #expect(try await cluster.client.listAll(.customResourceDefinitions).items.isEmpty)
+        }
+
+        // MARK: Rights
+
+        /// What `kubectl auth can-i --list` says of the operator in any namespace, beside what everybody may.
+        private static let rights: Set<String> = [
+            "mlmodels.assay.dev: get list watch",
+            "mlmodels.assay.dev/status: patch",
+            "mlmodels.assay.dev/finalizers: update",
+            "trainingjobs.assay.dev: create delete get list patch watch",
+            "trainingjobs.assay.dev/status: patch",
+            "trainingjobs.assay.dev/finalizers: update",
+            "jobs.batch: create delete get list patch watch",
+            "deployments.apps: create delete get list patch watch",
+            "deployments.apps/scale: patch",
+            "services: create get list patch watch",
+            "pods: list watch",
+            "events: list",
+            "events.events.k8s.io: create patch",
+            "namespaces: get",
+            "serviceaccounts: get",
+        ]
+
+        private static func expectRights(_ kubectl: Administrator) async throws {
+            let everywhere = try await rights(kubectl, namespace: "default")
+            #expect(everywhere == rights, "too much: \(everywhere.subtracting(rights))")
+            let atHome = try await rights(kubectl, namespace: "assay-system")
+            #expect(atHome == rights.subtracting(["pods: list watch"]).union(["pods: get list watch"]))
+        }
+
+        /// A line for each resource with all that may be done to it, as kubectl lists it.
+        private static func rights(_ kubectl: Administrator, namespace: String) async throws -> Set<String> {
+            let list = try await kubectl(
+                "auth", "can-i", "--list", "--no-headers", "-n", namespace,
+                "--as=system:serviceaccount:assay-system:assay")
+            var verbs: [String: Set<String>] = [:]
+            for line in list.split(separator: "\n") {
+                // A resource, URLs, names and verbs: `pods   []   []   [list watch]`.
+                let lists = line.split(separator: "[", omittingEmptySubsequences: false)
+                let resource = lists[0].filter { $0 != " " }
+                guard lists.count == 4, !resource.isEmpty, !resource.hasPrefix("selfsubject") else { continue }
+                let names = lists[2].filter { $0 != " " && $0 != "]" }
+                let key = names.isEmpty ? resource : "\(resource) \(names)"
+                verbs[key, default: []].formUnion(lists[3].filter { $0 != "]" }.split(separator: " ").map(String.init))
+            }
+            return Set(verbs.map { "\($0.key): \($0.value.sorted().joined(separator: " "))" })
+        }
+
+        // MARK: Metrics
+
+        /// Through its Service; the operator knows by now which image it runs.
+        private static func expectMetrics(_ cluster: TestCluster) async throws {
+            let key = ObjectKey(namespace: "assay-system", name: "assay-metrics")
+            let service = try await cluster.client.get(.services, key)
+            let address = try #require(service["spec", "clusterIP"]?.string)
+            let transport = try CurlTransport(TransportConfiguration(server: "http://\(address):8081"))
+            defer { transport.shutdown() }
+            try await cluster.eventually("the operator says what it runs") {
+                let request = HTTPRequest(.get, "/metrics", delivery: .unary(timeout: .seconds(5)))
+                let answer = try await transport.send(request)
+                let text = String(decoding: try await answer.body.collect(), as: UTF8.self)
+                return text.contains("assay_operator_image_info{image=\"assay@sha256:")
+            }
+        }
+    }
+}
