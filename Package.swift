@@ -148,8 +148,8 @@ let package = Package(
         .target(
             name: "TestCluster",
             dependencies: [
-                "APIServerModel", "Concurrency", "CurlTransport", "HTTPTransport", "JSON", "KubernetesClient",
-                "KubernetesModel", "LocalCluster", "OpenSSL", "YAML", log, subprocess,
+                "APIServerModel", "AssayCore", "Concurrency", "CurlTransport", "HTTPTransport", "JSON",
+                "KubernetesClient", "KubernetesModel", "LocalCluster", "OpenSSL", "YAML", log, subprocess,
             ],
             path: "Tests/TestCluster",
             swiftSettings: strict

@@ -47,25 +47,31 @@ extension Stories {
             }
         }
 
-        @Test(arguments: Backend.all) func theSameFileAgainIsNoNewGenerationAndIdlenessIsSilent(_ backend: Backend)
-            async throws
-        {
-            try await StoryWorld.run(on: backend) { world in
-                try await world.withOperator {
-                    try await world.apply(yaml: ToyModel().yaml)
-                    let serving = try await world.wait("at rest") {
-                        $0.isTrue("Ready") && $0.phase == "Serving" && !$0.isTrue("Reconciling")
-                    }
-                    try await world.apply(yaml: ToyModel().yaml)
-                    #expect(try await world.model().generation == serving.generation)
-                    // What follows a rollout by design, such as the end of the events, may still be under way.
-                    try await Task.sleep(for: .seconds(10))
-                    let before = try await Self.operatorWrites(world)
-                    try await Task.sleep(for: .seconds(60))
-                    let after = try await Self.operatorWrites(world)
-                    #expect(after == before)
-                    #expect(before.values.reduce(0, +) > 5, "the operator's writes were not counted")
+        /// On all backends at once, for there is nothing but waiting.
+        @Test func theSameFileAgainIsNoNewGenerationAndIdlenessIsSilent() async throws {
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for backend in Backend.all {
+                    group.addTask { try await StoryWorld.run(on: backend) { try await Self.rest($0) } }
                 }
+                try await group.waitForAll()
+            }
+        }
+
+        private static func rest(_ world: StoryWorld) async throws {
+            try await world.withOperator {
+                try await world.apply(yaml: ToyModel().yaml)
+                let serving = try await world.wait("at rest") {
+                    $0.isTrue("Ready") && $0.phase == "Serving" && !$0.isTrue("Reconciling")
+                }
+                try await world.apply(yaml: ToyModel().yaml)
+                #expect(try await world.model().generation == serving.generation)
+                // What follows a rollout by design, such as the end of the events, may still be under way.
+                try await Task.sleep(for: .seconds(10))
+                let before = try await Self.operatorWrites(world)
+                try await Task.sleep(for: .seconds(60))
+                let after = try await Self.operatorWrites(world)
+                #expect(after == before, "on \(world.cluster.backend.testDescription)")
+                #expect(before.values.reduce(0, +) > 5, "the operator's writes were not counted")
             }
         }
 

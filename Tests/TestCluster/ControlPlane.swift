@@ -95,10 +95,16 @@ struct ControlPlane: Sendable {
                 }
             }
             if programs.controllerManager == nil {
-                let controllers = BuiltInControllers(
-                    client: client, options: .init(volumeDirectory: files.path("volumes")), logger: logger)
+                var options = BuiltInControllers.Options(volumeDirectory: files.path("volumes"))
+                options.jobs = JobPlanner(backoffBase: .milliseconds(100))
+                options.writesEndpointSlices = minorVersion >= ServerFeature.endpointSliceV1.minorVersion
+                let controllers = BuiltInControllers(client: client, options: options, logger: logger)
                 group.addTask {
                     await controllers.run()
+                    return false
+                }
+                group.addTask {
+                    try await Housekeeping(client: client).run()
                     return false
                 }
             }
@@ -155,7 +161,9 @@ struct ControlPlane: Sendable {
         ]
         if ServerFeature.gated.contains(minorVersion) { arguments.append("--feature-gates=WatchList=true") }
         // Its controller manager would make the accounts, and untaint the node when it is ready.
-        if programs.controllerManager == nil { arguments.append("--disable-admission-plugins=ServiceAccount,TaintNodesByCondition") }
+        if programs.controllerManager == nil {
+            arguments.append("--disable-admission-plugins=ServiceAccount,TaintNodesByCondition")
+        }
         return process(programs.apiServer, "kube-apiserver", arguments)
     }
 

@@ -1,3 +1,4 @@
+import AssayCore
 import FoundationEssentials
 import JSON
 import KubernetesClient
@@ -12,9 +13,8 @@ extension TestCluster {
     public func install() async throws {
         for file in ["crds/assay.dev_trainingjobs.yaml", "crds/assay.dev_mlmodels.yaml"] { try await post(file) }
         for file in ["manifests/namespace.yaml", "manifests/rbac.yaml"] { try await post(file) }
-        for plural in ["trainingjobs", "mlmodels"] {
-            let type = ResourceType(group: "assay.dev", version: "v1alpha1", plural: plural, kind: "")
-            try await eventually("the kind \(plural) is served") { () throws(KubernetesError) in
+        for type in [ResourceType.trainingJobs, .mlModels] {
+            try await eventually("\(type) are served") { () throws(KubernetesError) in
                 do throws(KubernetesError) {
                     _ = try await client.list(type)
                     return true

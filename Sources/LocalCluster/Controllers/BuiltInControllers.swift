@@ -12,6 +12,8 @@ public struct BuiltInControllers: Sendable {
         public var jobs = JobPlanner()
         /// Where the volumes of claims are.
         public var volumeDirectory: String
+        /// False for an API server before 1.21: then Endpoints alone are written.
+        public var writesEndpointSlices = true
 
         public init(volumeDirectory: String) { self.volumeDirectory = volumeDirectory }
     }
@@ -29,10 +31,12 @@ public struct BuiltInControllers: Sendable {
     private let podCollection: ControllerLoop
 
     public init(client: KubernetesClient, options: Options, time: any TimeSource = SystemTime(), logger: Logger) {
-        let cache = ClusterCache([
-            .pods, .nodes, .jobs, .replicaSets, .deployments, .services, .endpoints, .endpointSlices,
-            .persistentVolumeClaims, .persistentVolumes,
-        ])
+        var types: [ResourceType] = [
+            .pods, .nodes, .jobs, .replicaSets, .deployments, .services, .endpoints, .persistentVolumeClaims,
+            .persistentVolumes,
+        ]
+        if options.writesEndpointSlices { types.append(.endpointSlices) }
+        let cache = ClusterCache(types)
         func loop(_ name: String, _ plan: @escaping ControllerLoop.Planning) -> ControllerLoop {
             ControllerLoop(name: name, client: client, cache: cache, time: time, logger: logger, plan: plan)
         }
@@ -60,7 +64,7 @@ public struct BuiltInControllers: Sendable {
         }
         endpoints = loop("endpoints-controller") { key, _, now in
             guard let service = cache.get(.services, key) else { return nil }
-            return EndpointsPlanner().plan(
+            return EndpointsPlanner(writesSlices: options.writesEndpointSlices).plan(
                 service: service, pods: cache.all(.pods, in: key.namespace), endpoints: cache.get(.endpoints, key),
                 slices: cache.all(.endpointSlices, in: key.namespace).filter {
                     $0.labels["kubernetes.io/service-name"] == key.name

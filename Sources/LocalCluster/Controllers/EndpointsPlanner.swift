@@ -7,7 +7,10 @@ import KubernetesModel
 public struct EndpointsPlanner: Sendable {
     static let managedBy = "endpointslice-controller.k8s.io"
 
-    public init() {}
+    /// False where the server has no `discovery.k8s.io/v1`.
+    private let writesSlices: Bool
+
+    public init(writesSlices: Bool = true) { self.writesSlices = writesSlices }
 
     /// - Parameters:
     ///   - pods: those of the Service's namespace.
@@ -27,7 +30,7 @@ public struct EndpointsPlanner: Sendable {
             .sorted { $0.pod.json.name < $1.pod.json.name }
         var plan = ControllerPlan()
         planEndpoints(&plan, service, backends, endpoints)
-        planSlices(&plan, service, backends, slices.filter { $0.isControlled(by: service) })
+        if writesSlices { planSlices(&plan, service, backends, slices.filter { $0.isControlled(by: service) }) }
         return plan
     }
 
