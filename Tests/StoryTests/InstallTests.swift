@@ -1,5 +1,4 @@
 import CurlTransport
-import FoundationEssentials
 import HTTPTransport
 import JSON
 import KubernetesClient
@@ -40,6 +39,9 @@ extension Stories {
         private static func installed(
             on backend: Backend, _ body: @escaping @Sendable (TestCluster, Administrator) async throws -> Void
         ) async throws {
+            if case .kubernetes(.existing) = backend {
+                try Test.cancel("it would delete every model of a cluster that was there before")
+            }
             try await TestCluster.run(on: backend) { cluster in
                 try await Administrator.of(cluster) { kubectl in
                     do {
@@ -66,7 +68,8 @@ extension Stories {
         private static func expectNothingLeft(_ cluster: TestCluster) async throws {
             let namespaces = try await cluster.client.listAll(.namespaces).items
             #expect(!namespaces.contains { $0["metadata", "name"]?.string == deployment.namespace })
-            #expect(try await cluster.client.listAll(.customResourceDefinitions).items.isEmpty)
+            let definitions = try await cluster.client.listAll(.customResourceDefinitions).items
+            #expect(!definitions.contains { $0["spec", "group"]?.string == "assay.dev" })
         }
 
         // MARK: Rights

@@ -1,5 +1,4 @@
 import AssayCore
-import FoundationEssentials
 import JSON
 import KubernetesModel
 import Subprocess
