@@ -34,7 +34,7 @@ let package = Package(
     products: [
         .executable(name: "assay", targets: ["AssayCLI"]),
         .library(name: "ControllerRuntime", targets: ["ControllerRuntime"]),
-        .library(name: "KubernetesClient", targets: ["KubernetesClient", "CurlTransport"]),
+        .library(name: "KubernetesClient", targets: ["KubernetesClient", "CredentialPlugins", "CurlTransport"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -60,8 +60,9 @@ let package = Package(
         module("CurlTransport", ["CCurl", "CLinux", "Concurrency", "HTTPTransport"]),
         module(
             "KubernetesClient",
-            ["Concurrency", "HTTPTransport", "JSON", "KubernetesModel", "YAML", log]
+            ["Concurrency", "HTTPTransport", "JSON", "KubernetesModel", "OpenSSL", "YAML", log]
         ),
+        module("CredentialPlugins", ["KubernetesClient", subprocess]),
         module(
             "ControllerRuntime",
             [
@@ -102,8 +103,8 @@ let package = Package(
         .executableTarget(
             name: "AssayCLI",
             dependencies: [
-                "AssayCore", "AssayOperator", "Concurrency", "ControllerRuntime", "CurlTransport", "HTTPServer",
-                "HTTPTransport", "JSON",
+                "AssayCore", "AssayOperator", "Concurrency", "ControllerRuntime", "CredentialPlugins", "CurlTransport",
+                "HTTPServer", "HTTPTransport", "JSON",
                 "KubernetesClient", "KubernetesModel", "LocalCluster", "YAML", arguments, log, lifecycle, unixSignals,
             ],
             swiftSettings: strict
@@ -115,7 +116,8 @@ let package = Package(
         tests("OpenSSL"),
         tests("KubernetesModel", ["JSON"]),
         tests("CurlTransport", ["Concurrency", "HTTPServer", "HTTPTransport", "OpenSSL", log]),
-        tests("KubernetesClient", ["Concurrency", "HTTPTransport", "JSON", "KubernetesModel"]),
+        tests("KubernetesClient", ["Concurrency", "HTTPTransport", "JSON", "KubernetesModel", "OpenSSL"]),
+        tests("CredentialPlugins", ["Concurrency", "HTTPTransport", "KubernetesClient", "KubernetesModel"]),
         tests(
             "ControllerRuntime",
             ["Concurrency", "HTTPTransport", "JSON", "KubernetesClient", "KubernetesModel", log, metrics, lifecycle]),
@@ -161,7 +163,7 @@ let package = Package(
                 "APIServerModel", "AssayCore", "AssayOperator", "Concurrency", "ControllerRuntime", "CurlTransport",
                 "HTTPTransport",
                 "JSON",
-                "KubernetesClient", "KubernetesModel", "LocalCluster", "TestCluster", "YAML", log, subprocess,
+                "KubernetesClient", "KubernetesModel", "LocalCluster", "OpenSSL", "TestCluster", "YAML", log, subprocess,
             ],
             swiftSettings: strict
         ),

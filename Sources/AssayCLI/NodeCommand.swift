@@ -1,4 +1,5 @@
 import ArgumentParser
+import CredentialPlugins
 import CurlTransport
 import KubernetesClient
 import LocalCluster
@@ -35,7 +36,8 @@ struct NodeCommand: AsyncParsableCommand {
 
     func run() async throws {
         let logger = log.logger("node")
-        let cluster = try ClientConfiguration.discover(kubeconfig: kubeconfig, context: context)
+        let cluster = try ClientConfiguration.discover(
+            kubeconfig: kubeconfig, context: context, trust: KubeconfigTrust(plugins: SubprocessPluginRunner()))
         let transport = try CurlTransport(cluster.transport)
         defer { transport.shutdown() }
         var options = NodeOptions(name: name, dataDirectory: try absolute(dataDirectory))

@@ -1,6 +1,7 @@
 import ArgumentParser
 import AssayCore
 import AssayOperator
+import CredentialPlugins
 import CurlTransport
 import FoundationEssentials
 import HTTPTransport
@@ -50,7 +51,8 @@ struct OperatorCommand: AsyncParsableCommand {
 
     func run() async throws {
         let logger = log.logger("operator")
-        let cluster = try ClientConfiguration.discover(kubeconfig: kubeconfig, context: context)
+        let cluster = try ClientConfiguration.discover(
+            kubeconfig: kubeconfig, context: context, trust: KubeconfigTrust(plugins: SubprocessPluginRunner()))
         let transport = try CurlTransport(cluster.transport)
         defer { transport.shutdown() }
         let configuration = OperatorConfiguration(

@@ -1,9 +1,30 @@
-/// How requests authenticate. A client certificate is not here: it belongs to the connection.
+/// How requests authenticate. A client certificate of a file is not here: it belongs to the connection.
 public enum Credentials: Sendable, Hashable {
     case none
     case token(Secret)
     /// A bearer token that is read again as it rotates: at most every 60 s, and when the server refuses it.
     case tokenFile(path: String)
+    /// For proxies that authenticate in front of the server; API servers have known none since Kubernetes 1.19.
+    case basic(username: String, password: Secret)
+    /// A program gives the token, the client certificate or both, and is run again before they expire.
+    case plugin(PluginCredentials)
+    /// Every request asks to be treated as another user's. The user of the credentials needs the right to impersonate.
+    indirect case impersonating(Impersonation, by: Credentials)
 
     public static func token(_ value: String) -> Credentials { .token(Secret(value)) }
+}
+
+/// Why there are no credentials to send; names the file or the program, never what it said.
+public struct CredentialError: Error, Sendable, Hashable, CustomStringConvertible {
+    public var message: String
+    public var isCancelled: Bool
+
+    public init(_ message: String, isCancelled: Bool = false) {
+        self.message = message
+        self.isCancelled = isCancelled
+    }
+
+    static var cancelled: CredentialError { CredentialError("the task was cancelled", isCancelled: true) }
+
+    public var description: String { message }
 }

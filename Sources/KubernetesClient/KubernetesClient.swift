@@ -10,6 +10,7 @@ import KubernetesModel
 public struct KubernetesClient: Sendable {
     let transport: any HTTPTransport
     let tokens: TokenSource
+    let impersonation: Impersonation?
     let userAgent: String
     let time: any TimeSource
     let retry: RetryPolicy
@@ -31,6 +32,7 @@ public struct KubernetesClient: Sendable {
     ) {
         self.transport = transport
         self.tokens = TokenSource(credentials, time: time)
+        impersonation = credentials.parts.impersonation
         self.userAgent = userAgent
         self.time = time
         self.retry = retry
@@ -93,31 +95,33 @@ extension KubernetesClient {
         }
     }
 
-    /// One try, and a second one when the token was refused and the file holds another.
+    /// One try, and a second one when the credentials were refused and there are others.
     private func performOnce<Answer>(
         _ call: Call, read: (HTTPResponse) async throws(HTTPTransportError) -> Answer
     ) async throws(KubernetesError) -> Answer {
-        let token: Secret?
-        do throws(FileReadError) {
-            token = try tokens.token()
+        let issued: TokenSource.Issued
+        do throws(CredentialError) {
+            issued = try await tokens.current()
         } catch {
-            throw call.failure(.configuration("the bearer token cannot be had: \(error)"))
+            if error.isCancelled { throw call.failure(.transport(HTTPTransportError(.cancelled))) }
+            throw call.failure(.configuration("the credentials cannot be had: \(error)"))
         }
         do throws(KubernetesError) {
-            return try await exchange(call, token: token, read: read)
+            return try await exchange(call, issued, read: read)
         } catch {
-            guard error.isUnauthorized, let fresh = tokens.replacement(for: token) else { throw error }
-            return try await exchange(call, token: fresh, read: read)
+            guard error.isUnauthorized, let fresh = await tokens.replacement(for: issued) else { throw error }
+            return try await exchange(call, fresh, read: read)
         }
     }
 
     private func exchange<Answer>(
-        _ call: Call, token: Secret?, read: (HTTPResponse) async throws(HTTPTransportError) -> Answer
+        _ call: Call, _ issued: TokenSource.Issued, read: (HTTPResponse) async throws(HTTPTransportError) -> Answer
     ) async throws(KubernetesError) -> Answer {
         var request = call.request
         request.headers["User-Agent"] = userAgent
         if request.headers["Accept"] == nil { request.headers["Accept"] = "application/json" }
-        if let token { request.headers["Authorization"] = "Bearer \(token.revealed)" }
+        if let authorization = issued.authorization { request.headers["Authorization"] = authorization.revealed }
+        for field in impersonation?.headers.fields ?? [] { request.headers.add(field.name, field.value) }
         let response: HTTPResponse
         do throws(HTTPTransportError) {
             response = try await transport.send(request)

@@ -11,7 +11,8 @@ private let layers: [String: Set<String>] = {
         "KubernetesModel": ["JSON"],
         "HTTPTransport": [],
         "CurlTransport": ["CCurl", "CLinux", "Concurrency", "HTTPTransport"],
-        "KubernetesClient": ["Concurrency", "HTTPTransport", "JSON", "KubernetesModel", "YAML"],
+        "KubernetesClient": ["Concurrency", "HTTPTransport", "JSON", "KubernetesModel", "OpenSSL", "YAML"],
+        "CredentialPlugins": ["KubernetesClient"],
     ]
     allowed["ControllerRuntime"] = [
         "CLinux", "Concurrency", "HTTPTransport", "JSON", "KubernetesClient", "KubernetesModel",
@@ -36,7 +37,7 @@ private let reserved: [String: Set<String>] = [
     "NIOCore": ["HTTPServer", "LocalCluster"],
     "NIOPosix": ["HTTPServer", "LocalCluster"],
     "NIOHTTP1": ["HTTPServer"],
-    "Subprocess": ["LocalCluster"],
+    "Subprocess": ["CredentialPlugins", "LocalCluster"],
     "ArgumentParser": ["AssayCLI"],
 ]
 
