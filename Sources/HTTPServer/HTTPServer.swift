@@ -18,7 +18,7 @@ public final class HTTPServer: Sendable {
 
     private let host: String
     private let port: Int
-    private let tls: TLSContext?
+    private let tls: Locked<TLSContext?>
     private let limits: HTTPServerLimits
     private let threads: Int
     private let logger: Logger
@@ -36,7 +36,7 @@ public final class HTTPServer: Sendable {
     ) {
         self.host = host
         self.port = port
-        self.tls = tls
+        self.tls = Locked(tls)
         self.limits = limits
         self.threads = threads
         self.logger = logger
@@ -69,6 +69,12 @@ public final class HTTPServer: Sendable {
             throw error
         }
         try await group.shutdownGracefully()
+    }
+
+    /// Gives connections that are accepted from now on another certificate, or other authorities of clients; those that
+    /// are open go on. A server without TLS stays without.
+    public func renew(_ context: TLSContext) {
+        tls.withLock { if $0 != nil { $0 = context } }
     }
 
     /// Stops accepting, closes idle connections, and lets the requests in flight end within `limits.shutdownGrace`;
@@ -105,7 +111,8 @@ public final class HTTPServer: Sendable {
             .childChannelOption(.autoRead, value: false)
             .bind(host: host, port: port) { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try HTTPConnection.install(on: channel, tls: tls, limits: limits, logger: logger)
+                    try HTTPConnection.install(
+                        on: channel, tls: tls.withLock { $0 }, limits: limits, logger: logger)
                 }
             }
     }

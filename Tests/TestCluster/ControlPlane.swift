@@ -42,6 +42,11 @@ struct ControlPlane: Sendable {
 
     /// Runs it for as long as `body`, which starts when the API server is ready. Throws when a part of it ends before.
     func run(_ body: @escaping @Sendable (KubernetesClient) async throws -> Void) async throws {
+        try await runServer { client in try await runControllers(client) { try await body(client) } }
+    }
+
+    /// The API server alone, with what it stores its objects in.
+    func runServer(_ body: @escaping @Sendable (KubernetesClient) async throws -> Void) async throws {
         let configuration = try administrator()
         let transport = try CurlTransport(configuration.transport)
         defer { transport.shutdown() }
@@ -56,7 +61,7 @@ struct ControlPlane: Sendable {
             }
             group.addTask {
                 try await waitUntilReady(client, apiServer)
-                try await runControllers(client) { try await body(client) }
+                try await body(client)
                 return true
             }
             defer { group.cancelAll() }

@@ -9,7 +9,8 @@ import OpenSSL
 struct ControlPlaneFiles: Sendable {
     let directory: String
     let server: String
-    private let authority: CertificateAuthority
+    let authority: CertificateAuthority
+    private let serverRequest: CertificateRequest
     private let time = SystemTime()
 
     /// - Parameters:
@@ -20,13 +21,12 @@ struct ControlPlaneFiles: Sendable {
         self.server = server
         let now = time.wallNow()
         authority = try CertificateAuthority(commonName: "assay-test-ca", now: now)
-        try write(authority.certificatePEM, "ca.crt")
         let names = ["localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc"]
-        try write(
-            authority.issue(
-                CertificateRequest(
-                    commonName: "kube-apiserver", dnsNames: names + ["kubernetes.default.svc.cluster.local"],
-                    ipAddresses: ["127.0.0.1"] + addresses, usage: .server), now: now), "apiserver")
+        serverRequest = CertificateRequest(
+            commonName: "kube-apiserver", dnsNames: names + ["kubernetes.default.svc.cluster.local"],
+            ipAddresses: ["127.0.0.1"] + addresses, usage: .server)
+        try write(authority.certificatePEM, "ca.crt")
+        try write(authority.issue(serverRequest, now: now), "apiserver")
         // Of a certificate like any other, for its key.
         try write(
             authority.issue(CertificateRequest(commonName: "service-accounts", usage: .client), now: now), "accounts")
@@ -41,6 +41,13 @@ struct ControlPlaneFiles: Sendable {
             - {level: None, userGroups: ["system:serviceaccounts:kube-system"]}
             - {level: Metadata}
             """, "audit-policy.yaml")
+    }
+
+    /// Rewrites what the API server reads again by itself, once a minute: its own certificate, and whose certificates of
+    /// clients count.
+    func renew(by authority: CertificateAuthority, clientAuthorities: [CertificateAuthority]) throws {
+        try write(authority.issue(serverRequest, now: time.wallNow()), "apiserver")
+        try write(clientAuthorities.map(\.certificatePEM).joined(), "ca.crt")
     }
 
     func path(_ name: String) -> String { "\(directory)/\(name)" }

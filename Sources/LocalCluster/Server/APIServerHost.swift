@@ -3,6 +3,7 @@ import Concurrency
 import HTTPServer
 import HTTPTransport
 import JSON
+import KubernetesClient
 import KubernetesModel
 import Logging
 import OpenSSL
@@ -15,7 +16,7 @@ actor APIServerHost {
     private var logSources: [String: any PodLogSource] = [:]
     private var isStopping = false
     private let time: any TimeSource
-    private let users: [String: UserInfo]
+    private var users: [String: UserInfo]
 
     /// - Parameter users: by bearer token.
     init(options: APIServerOptions, users: [String: UserInfo], time: any TimeSource) {
@@ -37,6 +38,12 @@ actor APIServerHost {
         guard let authorization, authorization.lowercased().hasPrefix("bearer ") else { return nil }
         let token = String(authorization.dropFirst(7).drop { $0 == " " })
         return users[token] ?? server.user(ofToken: token, now: now)
+    }
+
+    /// The user's one token from now on.
+    func setToken(_ token: Secret, of user: UserInfo) {
+        users = users.filter { $0.value.name != user.name }
+        users[token.revealed] = user
     }
 
     func handle(_ request: APIRequest) -> APIResponse {

@@ -1,5 +1,6 @@
 import APIServerModel
 import Concurrency
+import HTTPServer
 import HTTPTransport
 import KubernetesClient
 import KubernetesModel
@@ -17,6 +18,7 @@ public struct ClusterHandle: Sendable {
     public let operatorKubeconfigPath: String
     public let dataDirectory: String
     let host: APIServerHost
+    let server: HTTPServer
     let identity: ClusterIdentity
     let time: any TimeSource
     let stopSignal: AsyncStream<Void>.Continuation
@@ -90,6 +92,25 @@ public struct ClusterHandle: Sendable {
     }
 
     public func clearFaults() async { await host.clearFaults() }
+
+    /// The authority that signed the server's certificate and those of users when the cluster began.
+    public var authority: CertificateAuthority { identity.authority }
+
+    /// From here on new connections meet a certificate of `authority`, and clients' certificates count only where they are
+    /// of one of `clientAuthorities`. Connections that are open go on.
+    public func renewCertificates(
+        by authority: CertificateAuthority, clientAuthorities: [CertificateAuthority]
+    ) throws(TLSError) {
+        server.renew(
+            try identity.tls(by: authority, clientAuthorities: clientAuthorities, now: time.wallNow()))
+    }
+
+    /// Gives one of the cluster's own users another token, and takes the one before no more.
+    public func renewToken(_ user: ClusterUser) async -> Secret {
+        let token = ClusterIdentity.randomToken()
+        await host.setToken(token, of: user.info)
+        return token
+    }
 
     /// Ends the cluster; `LocalCluster.run` returns soon after.
     public func stop() { stopSignal.finish() }

@@ -27,6 +27,8 @@ struct ClusterIdentity: Sendable {
     let serverCertificatePEM: String
     let serverKeyPEM: String
     let tokens: [ClusterUser: Secret]
+    /// What the server's certificate says, also a later one.
+    let serverRequest: CertificateRequest
 
     /// - Parameter addresses: under which the server is reached, beside loopback.
     init(names: [String], addresses: [String], now: Duration) throws(TLSError) {
@@ -35,6 +37,7 @@ struct ClusterIdentity: Sendable {
             commonName: "kube-apiserver",
             dnsNames: ["localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc"] + names,
             ipAddresses: ["127.0.0.1", "::1"] + addresses, usage: .server)
+        serverRequest = request
         (serverCertificatePEM, serverKeyPEM) = try authority.issue(request, now: now)
         var tokens: [ClusterUser: Secret] = [:]
         for user in ClusterUser.allCases { tokens[user] = Self.randomToken() }
@@ -42,7 +45,7 @@ struct ClusterIdentity: Sendable {
     }
 
     /// 256 bits of the system's random numbers.
-    private static func randomToken() -> Secret {
+    static func randomToken() -> Secret {
         var generator = SystemRandomNumberGenerator()
         let digits = Array("0123456789abcdef")
         return Secret(
@@ -60,5 +63,16 @@ struct ClusterIdentity: Sendable {
         try TLSContext(
             serverCertificateChainPEM: Array(serverCertificatePEM.utf8), privateKeyPEM: Array(serverKeyPEM.utf8),
             clientAuthorityPEM: Array(authority.certificatePEM.utf8))
+    }
+
+    /// A context with a new certificate of another authority, which takes clients' certificates of several.
+    func tls(
+        by authority: CertificateAuthority, clientAuthorities: [CertificateAuthority], now: Duration
+    ) throws(TLSError) -> TLSContext {
+        let issued = try authority.issue(serverRequest, now: now)
+        return try TLSContext(
+            serverCertificateChainPEM: Array(issued.certificatePEM.utf8),
+            privateKeyPEM: Array(issued.privateKeyPEM.utf8),
+            clientAuthorityPEM: Array(clientAuthorities.map(\.certificatePEM).joined().utf8))
     }
 }

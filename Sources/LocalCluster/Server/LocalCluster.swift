@@ -104,7 +104,7 @@ public struct LocalCluster: Sendable {
             handler: { await handler.handle($0) })
         try await withHTTPServer(server) { port in
             let (stopped, stopSignal) = AsyncStream.makeStream(of: Void.self)
-            let handle = try makeHandle(port: port, stopSignal)
+            let handle = try makeHandle(server, port: port, stopSignal)
             try writeKubeconfigs(handle)
             logger.info(
                 "local cluster is ready; its objects are kept in memory only",
@@ -115,14 +115,15 @@ public struct LocalCluster: Sendable {
     }
 
     private func makeHandle(
-        port: Int, _ stopSignal: AsyncStream<Void>.Continuation
+        _ server: HTTPServer, port: Int, _ stopSignal: AsyncStream<Void>.Continuation
     ) throws -> ClusterHandle {
         ClusterHandle(
             url: "https://\(options.host.contains(":") ? "[\(options.host)]" : options.host):\(port)", port: port,
             certificateAuthorityPEM: identity.authority.certificatePEM,
             kubeconfigPath: "\(options.dataDirectory)/kubeconfig",
             operatorKubeconfigPath: "\(options.dataDirectory)/operator.kubeconfig",
-            dataDirectory: options.dataDirectory, host: apiServer, identity: identity, time: options.time,
+            dataDirectory: options.dataDirectory, host: apiServer, server: server,
+            identity: identity, time: options.time,
             stopSignal: stopSignal)
     }
 
