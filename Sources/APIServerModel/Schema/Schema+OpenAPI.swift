@@ -114,12 +114,17 @@ extension Schema {
     /// `metav1.ObjectMeta`, which every object has whatever its own schema says of `metadata`.
     static var objectMeta: Schema { BuiltinTypes.objectMeta }
 
-    /// Adds what every object at the root of a document has.
+    /// Adds what every object at the root of a document has. Of an object's metadata its own schema may narrow the name.
     public var asResource: Schema {
         with { rules in
             rules.type = .object
             for name in ["apiVersion", "kind"] where rules.properties[name] == nil { rules.properties[name] = .string }
-            rules.properties["metadata"] = .objectMeta
+            let own = rules.properties["metadata"]?.rules.properties ?? [:]
+            rules.properties["metadata"] = .objectMeta.with { metadata in
+                for name in ["name", "generateName"] {
+                    if let narrower = own[name] { metadata.properties[name] = narrower }
+                }
+            }
         }
     }
 }
