@@ -3,7 +3,7 @@
 # make bench   measurements, to Benchmarks/results.json (ONLY=name,… for some)
 # make fmt     puts the sources into the project's style
 # make lint    fails where the style or a rule of the house is broken
-.PHONY: demo test bench fmt lint kubernetes prerequisites
+.PHONY: demo test bench fmt lint kubernetes crd-server prerequisites
 
 demo: prerequisites
 	swift build --product assay
@@ -12,7 +12,7 @@ demo: prerequisites
 # The end-to-end tests start the `assay` program that is built beside them. One test at a time: each story has a cluster,
 # a node and an operator of its own, which two cores run once at a time and not forty times. The stories run on a
 # Kubernetes API server too, which is built from Debian's source the first time (KUBEBUILDER_ASSETS names another).
-test: prerequisites lint kubernetes
+test: prerequisites lint kubernetes crd-server
 	swift build --build-tests
 	swift test --skip-build --no-parallel $(if $(FILTER),--filter '$(FILTER)')
 
@@ -29,6 +29,10 @@ lint:
 
 kubernetes:
 	@scripts/kubernetes
+
+# Debian unstable may have days on which it cannot be built; only the tests that are named by the line below need it.
+crd-server:
+	@scripts/crd-server || echo "*** THE RULES OF THE CRDS ARE NOT TESTED ON A SERVER WITH CEL ***" >&2
 
 prerequisites:
 	@scripts/prerequisites

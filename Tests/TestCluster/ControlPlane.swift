@@ -138,16 +138,7 @@ struct ControlPlane: Sendable {
     }
 
     private var etcd: ControlPlaneProcess {
-        process(
-            programs.etcd, "etcd",
-            [
-                "--data-dir=\(files.path("etcd"))", "--unsafe-no-fsync",
-                "--listen-client-urls=http://127.0.0.1:\(etcdPort)",
-                "--advertise-client-urls=http://127.0.0.1:\(etcdPort)",
-                "--listen-peer-urls=http://127.0.0.1:\(etcdPeerPort)",
-                "--initial-advertise-peer-urls=http://127.0.0.1:\(etcdPeerPort)",
-                "--initial-cluster=default=http://127.0.0.1:\(etcdPeerPort)",
-            ])
+        .etcd(programs.etcd, files, port: etcdPort, peerPort: etcdPeerPort)
     }
 
     private var apiServer: ControlPlaneProcess {

@@ -8,6 +8,19 @@ struct ControlPlaneProcess: Sendable {
     /// Takes what it says.
     let logPath: String
 
+    /// A database of its own, which is not kept.
+    static func etcd(_ program: String, _ files: ControlPlaneFiles, port: Int, peerPort: Int) -> ControlPlaneProcess {
+        ControlPlaneProcess(
+            program: program,
+            arguments: [
+                "--data-dir=\(files.path("etcd"))", "--unsafe-no-fsync",
+                "--listen-client-urls=http://127.0.0.1:\(port)", "--advertise-client-urls=http://127.0.0.1:\(port)",
+                "--listen-peer-urls=http://127.0.0.1:\(peerPort)",
+                "--initial-advertise-peer-urls=http://127.0.0.1:\(peerPort)",
+                "--initial-cluster=default=http://127.0.0.1:\(peerPort)",
+            ], logPath: files.path("etcd.log"))
+    }
+
     /// Runs a program whose life hangs on a pipe: when nobody holds its other end any more, the program is killed, and
     /// also when the shell is told to stop.
     private static let script = """

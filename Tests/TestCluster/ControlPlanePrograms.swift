@@ -15,30 +15,36 @@ public struct ControlPlanePrograms: Sendable, Hashable {
         if let directory = environment["KUBEBUILDER_ASSETS"], !directory.isEmpty {
             return try ControlPlanePrograms(directory, environment)
         }
-        let home = environment["XDG_CACHE_HOME"] ?? (environment["HOME"] ?? "/root") + "/.cache"
-        let cache = environment["ASSAY_CACHE"] ?? home + "/assay"
         do throws(TestClusterError) {
-            return try ControlPlanePrograms(cache + "/kubernetes-1.20.2", environment)
+            return try ControlPlanePrograms(cache(environment) + "/kubernetes-1.20.2", environment)
         } catch {
             throw TestClusterError("\(error); scripts/kubernetes builds it, or KUBEBUILDER_ASSETS names another")
         }
     }
 
+    /// Where `scripts/kubernetes` and `scripts/crd-server` keep what they have built.
+    static func cache(_ environment: [String: String]) -> String {
+        let home = environment["XDG_CACHE_HOME"] ?? (environment["HOME"] ?? "/root") + "/.cache"
+        return environment["ASSAY_CACHE"] ?? home + "/assay"
+    }
+
+    /// The first program of that name.
+    static func find(_ name: String, in directories: [String]) -> String? {
+        directories.map { "\($0)/\(name)" }.first { FileManager.default.isExecutableFile(atPath: $0) }
+    }
+
     private init(_ directory: String, _ environment: [String: String]) throws(TestClusterError) {
-        func find(_ name: String, in directories: [String]) -> String? {
-            directories.map { "\($0)/\(name)" }.first { FileManager.default.isExecutableFile(atPath: $0) }
-        }
-        guard let apiServer = find("kube-apiserver", in: [directory]) else {
+        guard let apiServer = Self.find("kube-apiserver", in: [directory]) else {
             throw TestClusterError("there is no kube-apiserver in \(directory)")
         }
         let path = (environment["PATH"] ?? "").split(separator: ":").map(String.init)
-        guard let etcd = find("etcd", in: [directory] + path) else {
+        guard let etcd = Self.find("etcd", in: [directory] + path) else {
             throw TestClusterError("there is no etcd in \(directory) or on PATH")
         }
         self.etcd = etcd
         self.apiServer = apiServer
-        controllerManager = find("kube-controller-manager", in: [directory])
-        scheduler = find("kube-scheduler", in: [directory])
+        controllerManager = Self.find("kube-controller-manager", in: [directory])
+        scheduler = Self.find("kube-scheduler", in: [directory])
     }
 
     /// Of Kubernetes 1, as `kube-apiserver --version` says: `Kubernetes v1.20.2`.

@@ -1,0 +1,137 @@
+import JSON
+
+/// A rule of our CRDs in CEL, with objects that it lets pass and objects that it refuses.
+///
+/// All objects are merge patches of a sample that is right.
+struct RuleCase: Sendable {
+    enum Kind: String, Sendable, CaseIterable {
+        case model = "MLModel"
+        case job = "TrainingJob"
+    }
+
+    var kind: Kind
+    /// The field that the mistake is told of, by the server and by the operator.
+    var field: String
+    /// The server's words.
+    var message: String
+    var passes: [JSONValue]
+    var fails: [JSONValue]
+
+    static let all: [RuleCase] = [
+        .validation(
+            "spec.validation", "give thresholds, or write gate: None to serve whatever was trained",
+            passes: [["gate": "None", "thresholds": .null]],
+            fails: [["thresholds": .null], ["thresholds": []], ["thresholds": .null, "requireAttested": false]]),
+        .validation(
+            "spec.validation.gate", "None contradicts the thresholds; remove one of the two",
+            passes: [["gate": "None", "thresholds": []], ["gate": .null]], fails: [["gate": "None"]]),
+        .validation(
+            "spec.validation.requireAttested", "requireAttested needs thresholds to have a meaning; remove it",
+            passes: [["requireAttested": true], ["gate": "None", "thresholds": .null, "requireAttested": false]],
+            fails: [
+                ["gate": "None", "thresholds": .null, "requireAttested": true],
+                ["gate": "None", "thresholds": [], "requireAttested": true],
+            ]),
+        .threshold(
+            "spec.validation.thresholds[0]",
+            "set threshold, minAbsoluteChange, minRelativeChange or maxGeneralizationGap",
+            passes: [
+                ["threshold": 0], ["minAbsoluteChange": -0.5], ["minRelativeChange": 0.5],
+                ["maxGeneralizationGap": 0.05],
+            ],
+            fails: [[:], ["split": "holdout"]]),
+        .threshold(
+            "spec.validation.thresholds[0].whenNoBaseline",
+            "whenNoBaseline needs minAbsoluteChange or minRelativeChange to have a meaning",
+            passes: [
+                ["minAbsoluteChange": 0, "whenNoBaseline": "Pass"], ["minRelativeChange": 0, "whenNoBaseline": "Fail"],
+            ],
+            fails: [
+                ["threshold": 1, "whenNoBaseline": "Pass"], ["maxGeneralizationGap": 1, "whenNoBaseline": "Fail"],
+            ]),
+        .threshold(
+            "spec.validation.thresholds[0].split",
+            "maxGeneralizationGap compares train with holdout; leave split out",
+            passes: [["maxGeneralizationGap": 1, "split": "holdout"], ["threshold": 1, "split": "train"]],
+            fails: [
+                ["maxGeneralizationGap": 1, "split": "train"],
+                ["threshold": 1, "maxGeneralizationGap": 1, "split": "selection"],
+            ]),
+    ]
+
+    private static func validation(
+        _ field: String, _ message: String, passes: [JSONValue], fails: [JSONValue]
+    ) -> RuleCase {
+        func patch(_ validation: JSONValue) -> JSONValue { ["spec": ["validation": validation]] }
+        return RuleCase(
+            kind: .model, field: field, message: message, passes: passes.map(patch), fails: fails.map(patch))
+    }
+
+    /// Of the only threshold.
+    private static func threshold(
+        _ field: String, _ message: String, passes: [JSONValue], fails: [JSONValue]
+    ) -> RuleCase {
+        func thresholds(_ bounds: JSONValue) -> JSONValue {
+            let start: JSONValue = ["metric": "accuracy", "direction": "Maximize"]
+            return ["thresholds": [start.merging(patch: bounds)]]
+        }
+        return .validation(field, message, passes: passes.map(thresholds), fails: fails.map(thresholds))
+    }
+}
+
+/// A field that stands once an object is made: what may follow what.
+struct TransitionCase: Sendable {
+    var field: String
+    /// Merge patches of the sample, and of what the first has made of it.
+    var changes: [(before: JSONValue, after: JSONValue)]
+
+    static let message = "the spec is immutable; make a new TrainingJob"
+
+    private static func field(_ name: String, _ first: JSONValue, _ second: JSONValue) -> TransitionCase {
+        func spec(_ value: JSONValue) -> JSONValue { ["spec": [name: value]] }
+        return TransitionCase(
+            field: "spec.\(name)",
+            changes: [
+                (spec(first), spec(second)), (spec(first), spec(.null)), (spec(.null), spec(first)),
+            ])
+    }
+
+    static let refused: [TransitionCase] = [
+        TransitionCase(
+            field: "spec.template",
+            changes: [
+                // The schema declares none of these but the name: what it does not know must be compared too.
+                ([:], template(["containers": [["name": "train", "image": "registry.local/wine:2"]]])),
+                ([:], template(["containers": [["name": "other", "image": "registry.local/wine:1"]]])),
+                ([:], template(["hostNetwork": true])),
+                ([:], ["spec": ["template": ["metadata": ["labels": ["team": "red"]]]]]),
+            ]),
+        TransitionCase(
+            field: "spec.parameters",
+            changes: [
+                (["spec": ["parameters": ["depth": "4"]]], ["spec": ["parameters": ["depth": "5"]]]),
+                (["spec": ["parameters": ["depth": "4"]]], ["spec": ["parameters": ["trees": "5"]]]),
+                (["spec": ["parameters": ["depth": "4"]]], ["spec": ["parameters": .null]]),
+                ([:], ["spec": ["parameters": ["depth": "4"]]]),
+            ]),
+        .field("seed", 42, 43),
+        .field("backoffLimit", 1, 0),
+        .field("activeDeadlineSeconds", 60, 61),
+        .field(
+            "podFailurePolicy",
+            ["rules": [["action": "Ignore", "onExitCodes": ["operator": "In", "values": [1]]]]],
+            ["rules": [["action": "Ignore", "onExitCodes": ["operator": "In", "values": [2]]]]]),
+    ]
+
+    /// What may change, and a change of nothing.
+    static let allowed: [(before: JSONValue, after: JSONValue)] = [
+        ([:], ["spec": ["suspend": true]]),
+        (["spec": ["suspend": true]], ["spec": ["suspend": .null]]),
+        ([:], ["spec": ["ttlSecondsAfterFinished": 60]]),
+        (["spec": ["ttlSecondsAfterFinished": 60]], ["spec": ["ttlSecondsAfterFinished": .null]]),
+        ([:], ["metadata": ["labels": ["team": "red"]]]),
+        (["spec": ["seed": 42]], ["spec": ["seed": 42]]),
+    ]
+
+    private static func template(_ spec: JSONValue) -> JSONValue { ["spec": ["template": ["spec": spec]]] }
+}
