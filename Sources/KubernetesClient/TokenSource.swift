@@ -1,4 +1,5 @@
 import Concurrency
+import JSON
 
 /// What requests carry in `Authorization` at the moment.
 ///

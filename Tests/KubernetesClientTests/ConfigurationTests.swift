@@ -207,18 +207,4 @@ import Testing
             #expect(error?.message.contains("/" + missing) == true)
         }
     }
-
-    @Test(arguments: [
-        ("", ""), ("QQ==", "A"), ("QUI=", "AB"), ("QUJD", "ABC"), ("QUJD\nRA==\r\n", "ABCD"), ("+/+/", nil),
-    ])
-    func base64IsDecoded(_ text: String, _ expected: String?) {
-        guard let expected else {
-            #expect(Base64.decode(text) == [0xFB, 0xFF, 0xBF])
-            return
-        }
-        #expect(Base64.decode(text) == Array(expected.utf8))
-    }
-
-    @Test(arguments: ["Q", "QQ", "QQ=", "QUI", "QQ==QQ==", "=", "QUJD=", "Q-_=", "QU JD", "é"])
-    func whatIsNotBase64IsRefused(_ text: String) { #expect(Base64.decode(text) == nil) }
 }

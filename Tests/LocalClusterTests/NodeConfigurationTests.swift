@@ -144,11 +144,4 @@ import Testing
         let error = #expect(throws: ContainerConfigurationError.self) { _ = try plan(volume, sources) }
         #expect(error?.description.contains(words) == true)
     }
-
-    @Test(
-        arguments: [
-            ("", []), ("Zg==", Array("f".utf8)), ("Zm8=", Array("fo".utf8)), ("Zm9v", Array("foo".utf8)),
-            ("Zm9vYg==", Array("foob".utf8)), ("Zg", nil), ("Z!==", nil), ("Zg=a", nil),
-        ] as [(String, [UInt8]?)])
-    func base64IsReadStrictly(_ text: String, _ bytes: [UInt8]?) { #expect(Base64.decode(text) == bytes) }
 }

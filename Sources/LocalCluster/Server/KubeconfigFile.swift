@@ -1,3 +1,5 @@
+import JSON
+
 #if canImport(Glibc)
 import Glibc
 #else
@@ -31,7 +33,7 @@ public struct KubeconfigFile: Sendable {
             switch credentials {
             case .token(let token): "    token: \(token)\n"
             case .certificate(let certificate, let key):
-                "    client-certificate-data: \(Self.base64(certificate))\n    client-key-data: \(Self.base64(key))\n"
+                "    client-certificate-data: \(Base64.encode(certificate.utf8))\n    client-key-data: \(Base64.encode(key.utf8))\n"
             }
         return """
             apiVersion: v1
@@ -41,7 +43,7 @@ public struct KubeconfigFile: Sendable {
             - name: \(cluster)
               cluster:
                 server: \(server)
-                certificate-authority-data: \(Self.base64(authorityPEM))
+                certificate-authority-data: \(Base64.encode(authorityPEM.utf8))
             users:
             - name: \(self.user)
               user:
@@ -81,25 +83,6 @@ public struct KubeconfigFile: Sendable {
             rest = rest.dropFirst(count)
         }
         return nil
-    }
-
-    private static func base64(_ text: String) -> String { base64(Array(text.utf8)) }
-
-    static func base64(_ bytes: [UInt8]) -> String {
-        let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
-        var result = ""
-        var index = 0
-        while index < bytes.count {
-            let group = bytes[index..<min(index + 3, bytes.count)]
-            var bits = 0
-            for byte in group { bits = bits << 8 | Int(byte) }
-            bits <<= 8 * (3 - group.count)
-            for digit in 0..<4 {
-                result.append(digit <= group.count ? alphabet[bits >> (18 - 6 * digit) & 63] : "=")
-            }
-            index += 3
-        }
-        return result
     }
 }
 

@@ -107,7 +107,7 @@ enum ProtobufBody {
         case (.bool, .integer(let value)): return value == 0 && !keepsZero ? nil : .bool(value != 0)
         case (.string, .bytes(let bytes)):
             return bytes.isEmpty && !keepsZero ? nil : .string(String(decoding: bytes, as: UTF8.self))
-        case (.bytes, .bytes(let bytes)): return .string(KubeconfigFile.base64(Array(bytes)))
+        case (.bytes, .bytes(let bytes)): return .string(Base64.encode(bytes))
         case (.quantity, .bytes(let bytes)): return try texts(bytes)[1].map { .string($0) }
         case (.time, .bytes(let bytes)):
             let seconds = try integers(bytes)[1] ?? 0

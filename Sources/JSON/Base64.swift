@@ -1,7 +1,25 @@
-/// Standard base64 (RFC 4648 §4), as in kubeconfig's `-data` fields.
-enum Base64 {
-    /// Nil where the text is not base64. Line ends are skipped, as Go does; padding is required.
-    static func decode(_ text: String) -> [UInt8]? {
+/// Bytes as the JSON of Kubernetes holds them: standard base64 (RFC 4648 §4), read as Go's `StdEncoding` does.
+public enum Base64 {
+    private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
+
+    /// Without line ends, with padding.
+    public static func encode(_ bytes: some Collection<UInt8>) -> String {
+        var output: [UInt8] = []
+        output.reserveCapacity((bytes.count + 2) / 3 * 4)
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let group = rest.prefix(3)
+            rest = rest.dropFirst(3)
+            let bits = group.reduce(0) { $0 << 8 | Int($1) } << (8 * (3 - group.count))
+            for index in 0..<4 {
+                output.append(index <= group.count ? alphabet[bits >> (18 - 6 * index) & 63] : UInt8(ascii: "="))
+            }
+        }
+        return String(decoding: output, as: UTF8.self)
+    }
+
+    /// Nil where the text is not base64. Line ends are skipped; padding is required.
+    public static func decode(_ text: String) -> [UInt8]? {
         var result: [UInt8] = []
         result.reserveCapacity(text.utf8.count / 4 * 3)
         var bits: UInt32 = 0
@@ -23,18 +41,6 @@ enum Base64 {
         case (3, 1): return result + [UInt8(bits >> 10 & 0xFF), UInt8(bits >> 2 & 0xFF)]
         default: return nil
         }
-    }
-
-    static func encode(_ bytes: [UInt8]) -> String {
-        let digits = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
-        var result = ""
-        for start in stride(from: 0, to: bytes.count, by: 3) {
-            let group = bytes[start..<min(start + 3, bytes.count)]
-            let bits = group.reduce(0) { $0 << 8 | Int($1) } << (8 * (3 - group.count))
-            for index in 0...group.count { result.append(digits[bits >> (18 - 6 * index) & 63]) }
-            result += String(repeating: "=", count: 3 - group.count)
-        }
-        return result
     }
 
     private static func value(of byte: UInt8) -> UInt32? {
