@@ -1,9 +1,10 @@
 # make demo    the whole story on this machine: train, judge, serve, refuse (KEEP=1 leaves it running)
 # make test    the whole test suite (FILTER=Gate for the tests whose names match)
 # make bench   measurements, to Benchmarks/results.json (ONLY=name,… for some)
+# make image   the operator's image, to build/ (as root); make image-check tries it
 # make fmt     puts the sources into the project's style
 # make lint    fails where the style or a rule of the house is broken
-.PHONY: demo test bench fmt lint kubernetes crd-server prerequisites
+.PHONY: demo test bench image image-check fmt lint kubernetes crd-server prerequisites
 
 demo: prerequisites
 	swift build --product assay
@@ -19,6 +20,14 @@ test: prerequisites lint kubernetes crd-server
 bench: prerequisites
 	swift build --configuration release --static-swift-stdlib --product assay
 	Benchmarks/run $(if $(ONLY),--only $(ONLY))
+
+# ASSAY names a program that was built already.
+image: prerequisites
+	$(if $(ASSAY),,swift build --configuration release --static-swift-stdlib --product assay)
+	scripts/image
+
+image-check:
+	scripts/image-check
 
 fmt:
 	swift format --in-place --recursive --parallel Package.swift Sources Tests
