@@ -52,8 +52,8 @@ final class BodyReader: Sendable {
     func next() async throws(HTTPTransportError) -> [UInt8]? {
         await wait(for: .bytes)
         if Task.isCancelled { throw HTTPTransportError(.cancelled) }
-        let (bytes, wasPaused) = try transfer.takeBytes()
-        if wasPaused { generation.resume(transfer) }
+        let (bytes, goesOn) = try transfer.takeBytes()
+        if goesOn { generation.resume(transfer) }
         return bytes
     }
 

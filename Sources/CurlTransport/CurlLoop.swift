@@ -136,7 +136,7 @@ private struct CurlLoop: ~Copyable {
             return transfer.finish(.failure(HTTPTransportError(.invalidRequest, detail: detail)))
         }
         entries[transfer.id] = entry
-        if let limit = entry.idleLimit { nextIdleCheck = min(nextIdleCheck ?? .max, entry.lastActivity + limit) }
+        if let deadline = entry.deadline { nextIdleCheck = min(nextIdleCheck ?? .max, deadline.at) }
     }
 
     private mutating func reapFinished() {
@@ -164,14 +164,13 @@ private struct CurlLoop: ~Copyable {
         guard let due = nextIdleCheck, now >= due else { return }
         var next: Int64?
         for entry in Array(entries.values) {
-            guard let limit = entry.idleLimit else { continue }
             // A reader who takes his time is not the server's silence.
-            if case .stream = entry.transfer.delivery, !entry.transfer.isStarving { entry.noteActivity() }
-            if now - entry.lastActivity >= limit {
-                let error = HTTPTransportError(.timeout, detail: "nothing arrived for \(Double(limit) / 1000) s")
-                remove(entry, .failure(error))
+            if !entry.transfer.isStarving { entry.noteActivity() }
+            guard let deadline = entry.deadline else { continue }
+            if now >= deadline.at {
+                remove(entry, .failure(HTTPTransportError(.timeout, detail: deadline.missed)))
             } else {
-                next = min(next ?? .max, entry.lastActivity + limit)
+                next = min(next ?? .max, deadline.at)
             }
         }
         nextIdleCheck = next

@@ -6,6 +6,8 @@ final class Transfer: Sendable {
     struct Head: Sendable {
         var status: Int
         var headers: HTTPHeaders
+        /// Other transfers may use the connection at the same time, as on HTTP/2.
+        var sharesConnection = false
     }
 
     enum Need {
@@ -23,7 +25,7 @@ final class Transfer: Sendable {
 
     private struct State {
         var head: Head?
-        var buffer: [UInt8] = []
+        var buffer = PieceBuffer()
         var isPaused = false
         var end: Result<Void, HTTPTransportError>?
         var waiters: [CheckedContinuation<Void, Never>] = []
@@ -38,10 +40,13 @@ final class Transfer: Sendable {
         }
     }
 
-    /// A `.stream` is paused when this much waits to be read.
+    /// A transfer with a connection of its own is paused when this much waits to be read.
     static let highWater = 256 << 10
-    /// Other bodies, which cannot be paused, fail when this much waits to be read.
-    static let maximumBuffered = 256 << 20
+    /// On a shared connection nothing is paused: libcurl 7.88 goes on buffering, 32 MB a stream, and others are held up. A
+    /// watch of which this much waits to be read is ended instead.
+    static let maximumUnreadWatch = 8 << 20
+    /// And any other body.
+    static let maximumUnread = 256 << 20
 
     let id: UInt64
     let delivery: HTTPRequest.Delivery
@@ -63,23 +68,33 @@ final class Transfer: Sendable {
     }
 
     func offer(_ bytes: UnsafeRawBufferPointer) -> Acceptance {
-        let canPause = if case .stream = delivery { true } else { false }
         let chunk = [UInt8](bytes)
         let (result, waiters) = state.withLock { state -> (Acceptance, [CheckedContinuation<Void, Never>]) in
             if state.end != nil { return (.refused, []) }
-            if canPause, state.buffer.count >= Self.highWater {
-                state.isPaused = true
-                return (.paused, [])
-            }
-            if state.buffer.count + chunk.count > Self.maximumBuffered {
-                state.end = .failure(HTTPTransportError(.tooLarge(limit: Self.maximumBuffered)))
+            let unread = state.buffer.count
+            if state.head?.sharesConnection != true {
+                guard unread < Self.highWater else {
+                    state.isPaused = true
+                    return (.paused, [])
+                }
+            } else if let error = Self.overflow(unread + chunk.count, delivery) {
+                state.end = .failure(error)
                 return (.refused, state.takeWaiters())
             }
-            if state.buffer.isEmpty { state.buffer = chunk } else { state.buffer += chunk }
+            state.buffer.append(chunk)
             return (.accepted, state.takeWaiters())
         }
         resume(waiters)
         return result
+    }
+
+    private static func overflow(_ unread: Int, _ delivery: HTTPRequest.Delivery) -> HTTPTransportError? {
+        if case .watch = delivery {
+            guard unread > maximumUnreadWatch else { return nil }
+            let detail = "more than \(maximumUnreadWatch >> 20) MB came that nobody had read yet"
+            return HTTPTransportError(.outrun(limit: maximumUnreadWatch), detail: detail)
+        }
+        return unread > maximumUnread ? HTTPTransportError(.tooLarge(limit: maximumUnread)) : nil
     }
 
     /// The first end counts.
@@ -125,17 +140,16 @@ final class Transfer: Sendable {
         return head
     }
 
-    /// All bytes that wait, or nil at the end; and whether the transfer was paused for them.
-    func takeBytes() throws(HTTPTransportError) -> ([UInt8]?, wasPaused: Bool) {
-        let (bytes, wasPaused, end) = state.withLock { state in
-            let bytes = state.buffer
-            let wasPaused = state.isPaused
-            state.buffer = []
-            state.isPaused = false
-            return (bytes, wasPaused, state.end)
+    /// A piece of the bytes that wait, or nil at the end; and whether a paused transfer is to go on.
+    func takeBytes() throws(HTTPTransportError) -> ([UInt8]?, goesOn: Bool) {
+        let (bytes, goesOn, end) = state.withLock { state in
+            let bytes = state.buffer.takeFirst()
+            let goesOn = state.isPaused && state.buffer.isEmpty
+            if goesOn { state.isPaused = false }
+            return (bytes, goesOn, state.end)
         }
-        if !bytes.isEmpty { return (bytes, wasPaused) }
+        if let bytes { return (bytes, goesOn) }
         if case .failure(let error)? = end { throw error }
-        return (nil, wasPaused)
+        return (nil, goesOn)
     }
 }

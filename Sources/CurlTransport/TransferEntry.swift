@@ -15,8 +15,9 @@ final class TransferEntry {
     let handle: UnsafeMutableRawPointer
     let transfer: Transfer
     /// The longest silence in milliseconds; nil for unary transfers, which libcurl bounds.
-    let idleLimit: Int64?
-    private(set) var lastActivity = monotonicMilliseconds()
+    private let idleLimit: Int64?
+    private let started = monotonicMilliseconds()
+    private var lastActivity = monotonicMilliseconds()
 
     private let body: [UInt8]
     private var sent = 0
@@ -24,11 +25,14 @@ final class TransferEntry {
     private let errorBuffer = UnsafeMutablePointer<CChar>.allocate(capacity: Int(CURL_ERROR_SIZE))
 
     private var status = 0
+    private var isHTTP2 = false
     private var headers = HTTPHeaders()
     private var headBytes = 0
     private var isHeadComplete = false
 
     static let maximumHead = 256 << 10
+    /// How long a watch may take to begin: API servers send its head at once, and queue a request for at most 15 s.
+    static let headLimit: Int64 = 30_000
 
     init(handle: UnsafeMutableRawPointer, transfer: Transfer, body: [UInt8]?) {
         self.handle = handle
@@ -50,6 +54,16 @@ final class TransferEntry {
     var errorText: String { String(cString: errorBuffer) }
 
     func noteActivity() { lastActivity = monotonicMilliseconds() }
+
+    /// The moment at which the loop ends the transfer, and what is said then.
+    var deadline: (at: Int64, missed: String)? {
+        guard let idleLimit else { return nil }
+        let idle = lastActivity + idleLimit
+        if case .watch = transfer.delivery, !isHeadComplete, started + Self.headLimit < idle {
+            return (started + Self.headLimit, "no head of an answer came for \(Double(Self.headLimit) / 1000) s")
+        }
+        return (idle, "nothing arrived for \(Double(idleLimit) / 1000) s")
+    }
 
     /// Keeps a list until the entry goes; libcurl does not copy it.
     func list(_ lines: [String]) -> UnsafeMutablePointer<curl_slist>? {
@@ -103,6 +117,7 @@ final class TransferEntry {
         let count = min(room.count, body.count - sent)
         room.copyBytes(from: body[sent..<(sent + count)])
         sent += count
+        noteActivity()
         return count
     }
 
@@ -115,13 +130,14 @@ final class TransferEntry {
         let text = String(decoding: line, as: UTF8.self)
         if text.hasPrefix("HTTP/") {
             let parts = text.split(separator: " ", maxSplits: 2)
+            isHTTP2 = parts.first == "HTTP/2"
             status = parts.count > 1 ? Int(parts[1].prefix { $0.isASCII && $0.isNumber }) ?? 0 : 0
             headers = HTTPHeaders()
         } else if text == "\r\n" || text == "\n" {
             // 100 Continue and 103 Early Hints: the answer itself is still to come.
             if status >= 200 {
                 isHeadComplete = true
-                transfer.publish(Transfer.Head(status: status, headers: headers))
+                transfer.publish(Transfer.Head(status: status, headers: headers, sharesConnection: isHTTP2))
             }
         } else if let colon = text.firstIndex(of: ":") {
             headers.add(String(text[..<colon]), text[text.index(after: colon)...].trimmingFieldSpace)

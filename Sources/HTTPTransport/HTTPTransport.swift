@@ -27,9 +27,11 @@ public struct HTTPRequest: Sendable {
     public enum Delivery: Sendable, Hashable {
         /// A whole answer: connect, send and read within `timeout`.
         case unary(timeout: Duration)
-        /// A long stream that is read as it comes and never paused: it fails when nothing arrives for `idleTimeout`.
+        /// A long stream whose head is due within 30 s, and that fails when nothing arrives for `idleTimeout`. It may share
+        /// a connection, and then ends as `.outrun` when it comes faster than it is read.
         case watch(idleTimeout: Duration)
-        /// A long or large body with backpressure: it fails when nothing arrives for `idleTimeout` while wanted.
+        /// A long or large body, which waits for its reader on a connection of its own: it fails when nothing is sent or
+        /// arrives for `idleTimeout` while wanted.
         case stream(idleTimeout: Duration)
     }
 
@@ -123,6 +125,9 @@ public struct HTTPTransportError: Error, Sendable, Hashable, CustomStringConvert
         /// The transport was shut down.
         case closed
         case tooLarge(limit: Int)
+        /// A watch sent more than `limit` bytes that nobody had read yet, on a connection that others share. Asked for as
+        /// a `.stream`, it waits for its reader.
+        case outrun(limit: Int)
         /// The request itself cannot be sent, for example for a bad URL.
         case invalidRequest
     }
