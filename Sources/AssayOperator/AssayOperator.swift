@@ -35,7 +35,7 @@ public struct AssayOperator: Service {
         ProcessMetrics.add(to: metrics)
         client = KubernetesClient(
             transport: MeteredTransport(transport, host: host, registry: metrics, time: time),
-            credentials: credentials, time: time)
+            credentials: credentials, time: time, logger: logger)
         ownImage = OwnImage(
             pod: configuration.pod, client: client, time: time, logger: logger, metrics: metrics)
     }

@@ -112,7 +112,8 @@ public final class Reflector<Object: CachedObject>: Sendable {
                 type, namespace: namespace,
                 WatchOptions(
                     resourceVersion: version, labelSelector: labelSelector, fieldSelector: fieldSelector,
-                    timeoutSeconds: timeout))
+                    timeoutSeconds: timeout, stallTimeout: .seconds(70 + timeout % 21),
+                    expectsBookmarks: machine.hasBookmarks, waitsForReader: machine.waitsForReader))
             machine.opened()
             metrics.watches.increment()
             contact(.watching)

@@ -35,6 +35,10 @@ public struct WatchMachine: Sendable {
     /// How long to wait before the next step.
     public private(set) var delay: Duration = .zero
     public private(set) var consecutiveFailures = 0
+    /// The server has sent bookmarks, by which its silence can be told from death.
+    public private(set) var hasBookmarks = false
+    /// The last watch came faster than it could be read: the next one waits for its reader.
+    public private(set) var waitsForReader = false
     private var backoff: Backoff
     private var random: SeededGenerator
     private var heardSinceList = false
@@ -87,7 +91,9 @@ public struct WatchMachine: Sendable {
         switch event {
         case .added(let object), .modified(let object), .deleted(let object):
             version = object["metadata", "resourceVersion"]?.string
-        case .bookmark(let resourceVersion, _): version = resourceVersion
+        case .bookmark(let resourceVersion, let initialEventsEnd):
+            version = resourceVersion
+            if !initialEventsEnd { hasBookmarks = true }
         }
         guard let version, !version.isEmpty else { return }
         state = .watching(resourceVersion: version)
@@ -103,6 +109,7 @@ public struct WatchMachine: Sendable {
 
     /// The server ended the watch in good order: resume, at once unless the watch was of no use.
     public mutating func ended(after lasted: Duration, receivedAny: Bool) {
+        waitsForReader = false
         if receivedAny || lasted >= Self.working {
             worked()
             delay = .zero
@@ -112,6 +119,13 @@ public struct WatchMachine: Sendable {
     }
 
     public mutating func failed(_ error: KubernetesError, after lasted: Duration = .zero) -> Consequence {
+        waitsForReader = false
+        if case .outrun? = error.transportCode {
+            // No fault of the server.
+            waitsForReader = true
+            delay = .zero
+            return .resume
+        }
         let wasListing: Bool
         switch state {
         case .empty, .initPage: wasListing = true

@@ -93,6 +93,7 @@ extension TransferEntry {
         options.set(CURLOPT_TCP_KEEPALIVE, 1)
         options.set(CURLOPT_TCP_KEEPIDLE, 30)
         options.set(CURLOPT_TCP_KEEPINTVL, 15)
+        options.note(ccurl_limit_silence(handle))
         var version = settings.server.isTLS ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1
         switch request.delivery {
         case .unary(let timeout): options.set(CURLOPT_TIMEOUT_MS, Int(timeout.wholeMilliseconds))
@@ -146,7 +147,7 @@ private struct OptionSetter {
 
     init(handle: UnsafeMutableRawPointer) { self.handle = handle }
 
-    private mutating func note(_ code: CURLcode) { if result == CURLE_OK { result = code } }
+    mutating func note(_ code: CURLcode) { if result == CURLE_OK { result = code } }
 
     mutating func set(_ option: CURLoption, _ value: Int) { note(ccurl_setopt_long(handle, option, value)) }
     mutating func set(_ option: CURLoption, offset: Int) { note(ccurl_setopt_offset(handle, option, offset)) }

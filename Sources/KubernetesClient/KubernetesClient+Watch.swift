@@ -19,12 +19,15 @@ extension KubernetesClient {
             target.add("resourceVersionMatch", "NotOlderThan")
         }
         var request = request(.get, target)
-        request.delivery = .watch(idleTimeout: options.idleTimeout ?? .seconds(options.timeoutSeconds + 5))
+        let idle = options.idleTimeout ?? .seconds(options.timeoutSeconds + 5)
+        request.delivery = options.waitsForReader ? .stream(idleTimeout: idle) : .watch(idleTimeout: idle)
         let body = try await perform(
             Call(request: request, operation: operation, isWrite: false), retry: .never
         ) {
             (response: HTTPResponse) async throws(HTTPTransportError) in response.body
         }
-        return WatchStream(body: body, operation: operation)
+        let patience = WatchPatience(
+            time: time, limit: idle, withBookmarks: options.stallTimeout, hasBookmarks: options.expectsBookmarks)
+        return WatchStream(body: body, operation: operation, patience: patience)
     }
 }

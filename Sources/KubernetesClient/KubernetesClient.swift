@@ -2,6 +2,7 @@ import Concurrency
 import HTTPTransport
 import JSON
 import KubernetesModel
+import Logging
 
 /// Talks to one Kubernetes API server.
 ///
@@ -15,20 +16,24 @@ public struct KubernetesClient: Sendable {
     let time: any TimeSource
     let retry: RetryPolicy
     let random: @Sendable () -> Double
+    private let warnings: ServerWarnings?
 
     public static let defaultUserAgent = "assay/0.1"
 
     /// How long a call may take; a list gets twice as long.
     static let callTimeout: Duration = .seconds(30)
 
-    /// - Parameter random: numbers in 0..<1 that spread retries.
+    /// - Parameters:
+    ///   - random: numbers in 0..<1 that spread retries.
+    ///   - logger: gets the warnings that the server sends beside its answers, each text once.
     public init(
         transport: any HTTPTransport,
         credentials: Credentials = .none,
         userAgent: String = KubernetesClient.defaultUserAgent,
         time: any TimeSource = SystemTime(),
         retry: RetryPolicy = .standard,
-        random: @escaping @Sendable () -> Double = { Double.random(in: 0..<1) }
+        random: @escaping @Sendable () -> Double = { Double.random(in: 0..<1) },
+        logger: Logger? = nil
     ) {
         self.transport = transport
         self.tokens = TokenSource(credentials, time: time)
@@ -37,6 +42,7 @@ public struct KubernetesClient: Sendable {
         self.time = time
         self.retry = retry
         self.random = random
+        warnings = logger.map(ServerWarnings.init)
     }
 
     /// Sends a request of any kind with the client's credentials: logs, health, discovery.
@@ -125,6 +131,7 @@ extension KubernetesClient {
         let response: HTTPResponse
         do throws(HTTPTransportError) {
             response = try await transport.send(request)
+            warnings?.note(response.headers, operation: call.operation)
             if (200..<300).contains(response.status) { return try await read(response) }
         } catch {
             throw call.failure(.transport(error))

@@ -53,11 +53,20 @@ public struct WatchOptions: Sendable, Hashable {
     /// The watch fails when nothing, bookmarks included, arrives for this time; nil means five seconds more than
     /// `timeoutSeconds`.
     public var idleTimeout: Duration?
+    /// The watch fails when no event comes for this time from a server that sends bookmarks, which it does about every
+    /// minute; nil leaves it at `idleTimeout`.
+    public var stallTimeout: Duration?
+    /// The server is known to send bookmarks; otherwise `stallTimeout` counts from the watch's first one on.
+    public var expectsBookmarks: Bool
+    /// The server waits for the reader, for which the watch needs a connection of its own. Otherwise a watch that is read
+    /// more slowly than it comes may end, with what was not read yet dropped (`HTTPTransportError.Code.outrun`).
+    public var waitsForReader: Bool
 
     public init(
         resourceVersion: String, labelSelector: String? = nil, fieldSelector: String? = nil,
         allowBookmarks: Bool = true, timeoutSeconds: Int = 300, sendInitialEvents: Bool = false,
-        idleTimeout: Duration? = nil
+        idleTimeout: Duration? = nil, stallTimeout: Duration? = nil, expectsBookmarks: Bool = false,
+        waitsForReader: Bool = false
     ) {
         self.resourceVersion = resourceVersion
         self.labelSelector = labelSelector
@@ -66,6 +75,9 @@ public struct WatchOptions: Sendable, Hashable {
         self.timeoutSeconds = timeoutSeconds
         self.sendInitialEvents = sendInitialEvents
         self.idleTimeout = idleTimeout
+        self.stallTimeout = stallTimeout
+        self.expectsBookmarks = expectsBookmarks
+        self.waitsForReader = waitsForReader
     }
 }
 

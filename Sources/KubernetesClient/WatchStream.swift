@@ -12,6 +12,7 @@ public struct WatchStream: Sendable {
 
     private struct State {
         var framer: LineFramer
+        var patience: WatchPatience?
         var events = 0
         var bytes = 0
         var end: End?
@@ -26,10 +27,13 @@ public struct WatchStream: Sendable {
     private let operation: String
     private let state: Locked<State>
 
-    init(body: HTTPBody, operation: String, maximumLineLength: Int = Self.maximumLineLength) {
+    init(
+        body: HTTPBody, operation: String, maximumLineLength: Int = Self.maximumLineLength,
+        patience: WatchPatience? = nil
+    ) {
         self.body = body
         self.operation = operation
-        state = Locked(State(framer: LineFramer(limit: maximumLineLength)))
+        state = Locked(State(framer: LineFramer(limit: maximumLineLength), patience: patience))
     }
 
     /// The events that have arrived, at least one, in order; nil when the server ended the watch in good order.
@@ -37,18 +41,54 @@ public struct WatchStream: Sendable {
     /// An ERROR event is thrown as the server's status, so that a version too old to resume from `isExpired`. What came
     /// before a failure is delivered before it is thrown.
     public func next() async throws(KubernetesError) -> [WatchEvent]? {
+        // Only the time spent here counts: a reader who is busy elsewhere is not the server's silence.
+        let began = state.withLock { $0.patience }?.time.monotonicNow() ?? .zero
         while true {
             switch state.withLock({ $0.end }) {
             case .clean: return nil
             case .failure(let error): throw error
             case nil: break
             }
-            let events = decode(await nextChunk())
+            let events = decode(await nextChunk(since: began))
             if !events.isEmpty { return events }
+            let patience = state.withLock { $0.patience }
+            if let patience, patience.isExhausted(since: began) { giveUp(after: patience.limit) }
         }
     }
 
-    private func nextChunk() async -> Result<[UInt8]?, HTTPTransportError> {
+    private func giveUp(after limit: Duration) {
+        let error = HTTPTransportError(.timeout, detail: "no whole event came for \(limit)")
+        let operation = operation
+        state.withLock { $0.end = $0.end ?? .failure(KubernetesError(.transport(error), operation: operation)) }
+    }
+
+    /// The next bytes, awaited no longer than patience has it.
+    private func nextChunk(since began: Duration) async -> Result<[UInt8]?, HTTPTransportError> {
+        guard let patience = state.withLock({ $0.patience }), let left = patience.timeLeft(since: began) else {
+            return await read()
+        }
+        return await withTaskGroup(of: Result<[UInt8]?, HTTPTransportError>?.self) { group in
+            group.addTask { await read() }
+            group.addTask {
+                do {
+                    try await patience.time.sleep(for: left)
+                } catch {
+                    return nil
+                }
+                let limit = patience.withBookmarks ?? patience.limit
+                let detail = "nothing came for \(limit) from a server that sends bookmarks"
+                return .failure(HTTPTransportError(.timeout, detail: detail))
+            }
+            // The one that comes second is cancelled; when that is the reading, the transfer ends with it.
+            defer { group.cancelAll() }
+            for await result in group {
+                if let result { return result }
+            }
+            return .failure(HTTPTransportError(.cancelled))
+        }
+    }
+
+    private func read() async -> Result<[UInt8]?, HTTPTransportError> {
         do throws(HTTPTransportError) {
             return .success(try await body.next())
         } catch {
@@ -74,7 +114,9 @@ public struct WatchStream: Sendable {
         var events: [WatchEvent] = []
         do throws(WatchEvent.LineError) {
             let overflow = try state.framer.push(chunk) { line throws(WatchEvent.LineError) in
-                events.append(try WatchEvent(line: line))
+                let event = try WatchEvent(line: line)
+                if case .bookmark(_, initialEventsEnd: false) = event { state.patience?.hasBookmarks = true }
+                events.append(event)
             }
             if let overflow { throw .malformed("an event of more than \(overflow.limit) bytes") }
         } catch {
