@@ -120,7 +120,7 @@ public struct WatchMachine: Sendable {
 
     public mutating func failed(_ error: KubernetesError, after lasted: Duration = .zero) -> Consequence {
         waitsForReader = false
-        if case .outrun? = error.transportCode {
+        if case .outrun(_)? = error.transportCode {
             // No fault of the server.
             waitsForReader = true
             delay = .zero

@@ -6,8 +6,10 @@ import HTTPTransport
 /// It lives as long as somebody may send through it or read from it.
 final class ConnectionGeneration: Sendable {
     private let mailbox: LoopMailbox
+    let settings: TransferSettings
 
     init(_ settings: TransferSettings) throws(HTTPTransportError) {
+        self.settings = settings
         mailbox = try LoopMailbox()
         try startCurlLoop(mailbox, settings)
     }
@@ -22,6 +24,9 @@ final class ConnectionGeneration: Sendable {
         return BodyReader(generation: self, transfer: transfer)
     }
 
+    /// True when nothing has arrived on any of its connections since `moment` of the monotonic clock in milliseconds.
+    func isSilent(since moment: Int64) -> Bool { mailbox.isSilent(since: moment) }
+
     func cancel(_ transfer: Transfer) { mailbox.post(.cancel(transfer.id)) }
     func resume(_ transfer: Transfer) { mailbox.post(.resume(transfer.id)) }
 }
@@ -32,7 +37,7 @@ let curlIsReady = ccurl_global_init() == CURLE_OK
 /// The reading end of a transfer. Dropping it before the end cancels the transfer.
 final class BodyReader: Sendable {
     // Keeps the loop alive as long as somebody may read.
-    private let generation: ConnectionGeneration
+    let generation: ConnectionGeneration
     private let transfer: Transfer
 
     init(generation: ConnectionGeneration, transfer: Transfer) {

@@ -128,7 +128,7 @@ private struct CurlLoop: ~Copyable {
         guard let handle = spareHandles.popLast() ?? curl_easy_init() else {
             return transfer.finish(.failure(HTTPTransportError(.connect, detail: "libcurl has no handle left")))
         }
-        let entry = TransferEntry(handle: handle, transfer: transfer, body: request.body)
+        let entry = TransferEntry(handle: handle, transfer: transfer, body: request.body, mailbox: mailbox)
         let code = entry.configure(request, settings, certificates)
         guard code == CURLE_OK, curl_multi_add_handle(multi, handle) == CURLM_OK else {
             curl_easy_cleanup(handle)

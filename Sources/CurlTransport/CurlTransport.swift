@@ -64,11 +64,36 @@ public final class CurlTransport: HTTPTransport {
         _ request: HTTPRequest, _ reading: TLSMaterialReading?
     ) async throws(HTTPTransportError) -> HTTPResponse {
         guard !Task.isCancelled else { throw HTTPTransportError(.cancelled) }
+        let began = monotonicMilliseconds()
         let reader = try start(request, reading)
-        let head = try await reader.head()
+        let head: Transfer.Head
+        do throws(HTTPTransportError) {
+            head = try await reader.head()
+        } catch {
+            if error.code == .timeout, reader.generation.isSilent(since: began) { leave(reader.generation) }
+            throw error
+        }
         return HTTPResponse(
             status: head.status, headers: head.headers,
             body: HTTPBody { () async throws(HTTPTransportError) in try await reader.next() })
+    }
+
+    /// Later requests get new connections. A connection of HTTP/2 whose peer acknowledges what it gets and answers nothing
+    /// would otherwise be used again and again, each time until the time-out.
+    private func leave(_ silent: ConnectionGeneration) {
+        let surplus = generations.withLock { generations -> [ConnectionGeneration] in
+            do throws(HTTPTransportError) {
+                return try generations.leave(silent, settings: silent.settings)
+            } catch {
+                // The system has no thread left: what there is must do.
+                return []
+            }
+        }
+        stop(surplus, "the server was silent for long since")
+    }
+
+    private func stop(_ surplus: [ConnectionGeneration], _ reason: String) {
+        for old in surplus { old.stop(HTTPTransportError(.broken, detail: reason)) }
     }
 
     /// Under the lock, so that no generation is left before a request that was meant for it has been posted.
@@ -86,9 +111,7 @@ public final class CurlTransport: HTTPTransport {
             }
             return (try generations.current.start(request), surplus)
         }
-        for old in surplus {
-            old.stop(HTTPTransportError(.broken, detail: "the certificates were renewed many times since"))
-        }
+        stop(surplus, "the certificates were renewed many times since")
         return reader
     }
 }
@@ -132,6 +155,13 @@ private struct Generations: ~Copyable {
         let surplus = retired.prefix(max(0, retired.count - Self.maximumRetired)).compactMap(\.generation)
         retired.removeFirst(surplus.count)
         return surplus
+    }
+
+    mutating func leave(
+        _ silent: ConnectionGeneration, settings: TransferSettings
+    ) throws(HTTPTransportError) -> [ConnectionGeneration] {
+        guard !isClosed, current === silent, settings.server.isTLS else { return [] }
+        return replace(by: try ConnectionGeneration(settings), reading)
     }
 
     mutating func close() -> [ConnectionGeneration] {

@@ -22,6 +22,8 @@ final class LoopMailbox: Sendable {
         var commands: [Command] = []
         var lastID: UInt64 = 0
         var isClosed = false
+        /// When anything last arrived, in milliseconds of the monotonic clock.
+        var lastArrival: Int64 = 0
     }
 
     let wakeDescriptor: Int32
@@ -69,6 +71,9 @@ final class LoopMailbox: Sendable {
             return commands
         }
     }
+
+    func noteArrival(at moment: Int64) { state.withLock { $0.lastArrival = moment } }
+    func isSilent(since moment: Int64) -> Bool { state.withLock { $0.lastArrival < moment } }
 
     /// Refuses further commands; returns those that were not carried out.
     func close() -> [Command] {

@@ -19,6 +19,7 @@ final class TransferEntry {
     private let started = monotonicMilliseconds()
     private var lastActivity = monotonicMilliseconds()
 
+    private let mailbox: LoopMailbox
     private let body: [UInt8]
     private var sent = 0
     private var lists: [UnsafeMutablePointer<curl_slist>] = []
@@ -34,7 +35,8 @@ final class TransferEntry {
     /// How long a watch may take to begin: API servers send its head at once, and queue a request for at most 15 s.
     static let headLimit: Int64 = 30_000
 
-    init(handle: UnsafeMutableRawPointer, transfer: Transfer, body: [UInt8]?) {
+    init(handle: UnsafeMutableRawPointer, transfer: Transfer, body: [UInt8]?, mailbox: LoopMailbox) {
+        self.mailbox = mailbox
         self.handle = handle
         self.transfer = transfer
         self.body = body ?? []
@@ -54,6 +56,11 @@ final class TransferEntry {
     var errorText: String { String(cString: errorBuffer) }
 
     func noteActivity() { lastActivity = monotonicMilliseconds() }
+
+    private func noteArrival() {
+        noteActivity()
+        mailbox.noteArrival(at: lastActivity)
+    }
 
     /// The moment at which the loop ends the transfer, and what is said then.
     var deadline: (at: Int64, missed: String)? {
@@ -105,7 +112,7 @@ final class TransferEntry {
     }
 
     private func receive(_ bytes: UnsafeRawBufferPointer) -> Int {
-        noteActivity()
+        noteArrival()
         switch transfer.offer(bytes) {
         case .accepted: return bytes.count
         case .paused: return CCURL_WRITEFUNC_PAUSE
@@ -123,7 +130,7 @@ final class TransferEntry {
 
     /// One line of a head: a status line, a field, or the empty line at its end. Trailers come here as well.
     private func receiveHeader(_ line: UnsafeRawBufferPointer) -> Int {
-        noteActivity()
+        noteArrival()
         if isHeadComplete { return line.count }
         headBytes += line.count
         guard headBytes <= Self.maximumHead else { return 0 }
