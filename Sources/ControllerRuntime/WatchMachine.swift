@@ -1,3 +1,4 @@
+import HTTPTransport
 import JSON
 import KubernetesClient
 import KubernetesModel
@@ -120,7 +121,7 @@ public struct WatchMachine: Sendable {
 
     public mutating func failed(_ error: KubernetesError, after lasted: Duration = .zero) -> Consequence {
         waitsForReader = false
-        if case .outrun(_)? = error.transportCode {
+        if case .outrun? = error.transportCode {
             // No fault of the server.
             waitsForReader = true
             delay = .zero

@@ -40,6 +40,20 @@ struct WatchMachineTests {
         #expect(machine.nextStep == .watch(resourceVersion: "13"))
     }
 
+    @Test("resumes at once, with a watch that waits for its reader, after one that was outrun")
+    func outrun() {
+        var machine = watching()
+        machine.received(.bookmark(resourceVersion: "12", initialEventsEnd: false))
+        let consequence = machine.failed(
+            KubernetesError(.transport(HTTPTransportError(.outrun(limit: 1))), operation: "watch pods"))
+        #expect(consequence == .resume)
+        #expect(machine.delay == .zero && machine.consecutiveFailures == 0)
+        #expect(machine.nextStep == .watch(resourceVersion: "12"))
+        #expect(machine.waitsForReader && machine.hasBookmarks)
+        machine.ended(after: .seconds(300), receivedAny: true)
+        #expect(!machine.waitsForReader, "the next one shares a connection again")
+    }
+
     @Test("keeps its version when an event carries none")
     func versionless() {
         var machine = watching()

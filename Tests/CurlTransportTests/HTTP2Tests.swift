@@ -146,6 +146,61 @@ import Testing
         #expect(try await transport.send(Self.get("/ok")).text().contains("\"connection\":2"))
     }
 
+    @Test func aConnectionOnWhichNothingIsAnsweredAnyMoreIsLeft() async throws {
+        let server = try await H2Server()
+        let transport = try server.transport()
+        let watch = try await transport.send(HTTPRequest(.get, "/hold", delivery: .watch(idleTimeout: .seconds(30))))
+        #expect(try await watch.body.next() == Array("held\n".utf8))
+        #expect(await Self.outcome(transport, Self.post("/wedge", 2, .milliseconds(500))) == .timeout)
+        #expect(try await transport.send(Self.get("/ok")).text().contains("\"connection\":2"))
+    }
+
+    @Test func aCallThatIsSlowBesideOthersThatAreNotCostsNoConnection() async throws {
+        let server = try await H2Server()
+        let transport = try server.transport()
+        async let slow = Self.outcome(transport, Self.post("/silence", 2, .milliseconds(500)))
+        for _ in 0..<20 {
+            _ = try await transport.send(Self.get("/ok")).text()
+            try await Task.sleep(for: .milliseconds(40))
+        }
+        #expect(await slow == .timeout)
+        #expect(try await transport.send(Self.get("/ok")).text().contains("\"connection\":1"))
+    }
+
+    @Test func anAlertAfterTheHandshakeMeansThatNothingWasRead() async throws {
+        let server = try await H2Server(["--client-certificate"])
+        let error = await failure { _ = try await server.transport().send(Self.post("/ok")) }
+        // A server that closes at once may reset the connection before its alert is read.
+        #expect(error?.requestWasNotSent == true, "\(String(describing: error))")
+        #expect(server.log("request") == [])
+    }
+
+    @Test func aConnectionCutAnywhereIsAnErrorThatSaysWhetherTheServerMayHaveSeenTheRequest() async throws {
+        let server = try await H2Server()
+        let limit = Locked(Int.max)
+        let passed = Locked(0)
+        let proxy = try RawServer { connection in
+            let count = connection.tunnel(to: server.port, limit: limit.withLock { $0 })
+            passed.withLock { $0 = count }
+        }
+        var configuration = server.configuration()
+        configuration.server = "https://127.0.0.1:\(proxy.port)"
+        do {
+            let whole = try CurlTransport(configuration)
+            _ = try await whole.send(Self.post("/ok")).text()
+        }
+        try #require(try await eventually { passed.withLock { $0 } > 1000 })
+        let total = passed.withLock { $0 }
+        for cut in [0, 5, 127, 500] + Array(stride(from: 700, to: total - 60, by: total / 5)) {
+            limit.withLock { $0 = cut }
+            let before = server.log("request").count
+            let transport = try CurlTransport(configuration)
+            let error = await failure { _ = try await transport.send(Self.post("/ok")).text() }
+            #expect(error != nil, "cut after \(cut) of \(total) bytes")
+            if error?.requestWasNotSent == true { #expect(server.log("request").count == before, "after \(cut) bytes") }
+        }
+    }
+
     @Test func aServerOfOldTLSIsNotSpokenTo() async throws {
         let server = try await H2Server(["--tls11"])
         #expect(await Self.outcome(try server.transport(), Self.get("/ok")) == .tls)

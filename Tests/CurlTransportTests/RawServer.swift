@@ -120,8 +120,10 @@ final class RawConnection {
         write("HTTP/1.1 \(status)\r\nContent-Length: \(body.utf8.count)\r\n\(headers)\r\n\(body)")
     }
 
-    /// Passes bytes both ways between the client and a local port until either closes.
-    func tunnel(to port: Int) {
+    /// Passes bytes both ways between the client and a local port until either closes, or so many have come from there.
+    /// Returns how many those were.
+    @discardableResult
+    func tunnel(to port: Int, limit: Int = .max) -> Int {
         let other = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         defer { close(other) }
         var address = sockaddr_in()
@@ -133,15 +135,23 @@ final class RawConnection {
                 connect(other, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
             }
         }
-        guard code == 0 else { return }
+        var passed = 0
+        guard code == 0 else { return passed }
         var buffer = [UInt8](repeating: 0, count: 64 << 10)
         var sockets = [descriptor, other].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
         while poll(&sockets, 2, -1) > 0 {
             for (from, to) in [(0, 1), (1, 0)] where sockets[from].revents != 0 {
-                let count = recv(sockets[from].fd, &buffer, buffer.count, 0)
-                guard count > 0, send(sockets[to].fd, buffer, count, Int32(MSG_NOSIGNAL)) == count else { return }
+                var count = recv(sockets[from].fd, &buffer, buffer.count, 0)
+                if from == 1 {
+                    count = min(count, limit - passed)
+                    passed += max(0, count)
+                }
+                guard count > 0, send(sockets[to].fd, buffer, count, Int32(MSG_NOSIGNAL)) == count else {
+                    return passed
+                }
             }
         }
+        return passed
     }
 
     /// Blocks until the client closes.

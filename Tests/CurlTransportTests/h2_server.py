@@ -1,6 +1,6 @@
 """An HTTP/2 server that misbehaves as the path asks. Prints its port, then a line for what it sees.
 
-    h2_server.py CERTIFICATE KEY [--max-streams N] [--window N] [--tls11]
+    h2_server.py CERTIFICATE KEY [--max-streams N] [--window N] [--tls11] [--client-certificate]
 
 Ends with its standard input. Needs the package `h2`.
 """
@@ -162,6 +162,9 @@ class Connection:
             self.h2.send_data(stream, b"held\n")
         elif name == "silence":
             pass
+        elif name == "wedge":
+            # The kernel acknowledges what comes; nobody reads it.
+            threading.Event().wait()
         elif name == "die":
             self.flush()
             self.sock.shutdown(socket.SHUT_RDWR)
@@ -215,11 +218,15 @@ def main():
     parser.add_argument("--max-streams", type=int)
     parser.add_argument("--window", type=int)
     parser.add_argument("--tls11", action="store_true")
+    parser.add_argument("--client-certificate", action="store_true")
     options = parser.parse_args()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     if options.tls11:
         context.set_ciphers("ALL:@SECLEVEL=0")
         context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
+    if options.client_certificate:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(cadata=options.certificate)
     context.set_alpn_protocols(["h2"])
     with tempfile.NamedTemporaryFile("w", suffix=".pem") as file:
         file.write(options.key + options.certificate)
