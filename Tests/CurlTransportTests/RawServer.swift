@@ -146,9 +146,8 @@ final class RawConnection {
                     count = min(count, limit - passed)
                     passed += max(0, count)
                 }
-                guard count > 0, send(sockets[to].fd, buffer, count, Int32(MSG_NOSIGNAL)) == count else {
-                    return passed
-                }
+                guard count > 0, send(sockets[to].fd, buffer, count, Int32(MSG_NOSIGNAL)) == count, passed < limit
+                else { return passed }
             }
         }
         return passed

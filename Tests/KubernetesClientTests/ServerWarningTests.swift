@@ -1,5 +1,6 @@
 import Concurrency
 import HTTPTransport
+import KubernetesModel
 import Logging
 import Testing
 

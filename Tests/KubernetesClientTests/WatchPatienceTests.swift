@@ -39,7 +39,7 @@ import Testing
         }
     }
 
-    @Test(arguments: [([bookmark], false), ([], true), ([bookmark, "{\"type\":"], false)])
+    @Test(arguments: [([bookmark], false), ([], true), ([bookmark + "{\"type\":"], false)])
     func silenceOfAServerThatSendsBookmarksIsATimeout(_ texts: [String], _ hasBookmarks: Bool) async {
         let time = ManualTime()
         let stream = Self.stream(texts, time, hasBookmarks: hasBookmarks)
