@@ -73,7 +73,7 @@ final class LoopMailbox: Sendable {
     }
 
     func noteArrival(at moment: Int64) { state.withLock { $0.lastArrival = moment } }
-    func isSilent(since moment: Int64) -> Bool { state.withLock { $0.lastArrival < moment } }
+    func isSilent(since moment: Int64) -> Bool { state.withLock { $0.lastArrival <= moment } }
 
     /// Refuses further commands; returns those that were not carried out.
     func close() -> [Command] {

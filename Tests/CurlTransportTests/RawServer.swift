@@ -11,6 +11,7 @@ import Musl
 final class RawServer: Sendable {
     let port: Int
     private let listener: Int32
+    private let hasThread: Bool
     private let seen = Locked<[String]>([])
     private let connections = Locked(0)
 
@@ -35,8 +36,11 @@ final class RawServer: Sendable {
         }
         try #require(code == 0)
         port = Int(UInt16(bigEndian: address.sin_port))
+        hasThread = script != nil
         guard let script else { return }
         startThread { [seen, connections] in
+            // Closed here alone: a number that is given out again meanwhile would be another server's.
+            defer { close(listener) }
             while true {
                 let descriptor = accept(listener, nil, nil)
                 guard descriptor >= 0 else { return }
@@ -54,7 +58,7 @@ final class RawServer: Sendable {
 
     deinit {
         shutdown(listener, Int32(SHUT_RDWR))
-        close(listener)
+        if !hasThread { close(listener) }
     }
 
     var url: String { "http://127.0.0.1:\(port)" }
