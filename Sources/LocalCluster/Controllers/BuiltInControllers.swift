@@ -63,8 +63,11 @@ public struct BuiltInControllers: Sendable {
                 pods: sets.flatMap { cache.controlled(.pods, by: $0) }, now: now)
         }
         endpoints = loop("endpoints-controller") { key, _, now in
-            guard let service = cache.get(.services, key) else { return nil }
-            return EndpointsPlanner(writesSlices: options.writesEndpointSlices).plan(
+            let planner = EndpointsPlanner(writesSlices: options.writesEndpointSlices)
+            guard let service = cache.get(.services, key) else {
+                return planner.plan(withoutService: cache.get(.endpoints, key), madeBy: "endpoints-controller")
+            }
+            return planner.plan(
                 service: service, pods: cache.all(.pods, in: key.namespace), endpoints: cache.get(.endpoints, key),
                 slices: cache.all(.endpointSlices, in: key.namespace).filter {
                     $0.labels["kubernetes.io/service-name"] == key.name

@@ -29,7 +29,7 @@ extension Rollout {
         status["availableReplicas"] = count(available)
         status["unavailableReplicas"] = count(max(0, max(total, replicas) - available))
         status["conditions"] = conditions.conditions.isEmpty ? nil : .array(conditions.conditions)
-        guard .object(status) != deployment["status"] else { return }
+        guard isRevisionNew || .object(status) != deployment["status"] else { return }
         var changed = deployment
         changed["status"] = .object(status)
         plan.actions.append(.replaceStatus(.deployments, changed))

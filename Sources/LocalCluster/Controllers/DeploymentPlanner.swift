@@ -34,7 +34,9 @@ enum DeploymentKeys {
 
 /// One look at a Deployment.
 struct Rollout {
-    let deployment: JSONValue
+    var deployment: JSONValue
+    /// Whether the annotation of the revision is not yet what the API server has.
+    private(set) var isRevisionNew = false
     let now: Timestamp
     var plan = ControllerPlan()
     /// Oldest first, as the planned scalings leave them.
@@ -162,11 +164,9 @@ struct Rollout {
 
     private mutating func setDeploymentRevision(_ revision: String) {
         guard deployment.annotations[DeploymentKeys.revision] != revision else { return }
-        let metadata: JSONValue = [
-            "resourceVersion": .string(deployment.resourceVersion),
-            "annotations": [DeploymentKeys.revision: .string(revision)],
-        ]
-        plan.actions.append(.patch(.deployments, deployment.key, ["metadata": metadata]))
+        // It goes with the status: written to the object itself it would be a new generation.
+        deployment["metadata", "annotations", DeploymentKeys.revision] = .string(revision)
+        isRevisionNew = true
     }
 
     private var inheritedAnnotations: [String: String] {

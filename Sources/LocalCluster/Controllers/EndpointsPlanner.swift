@@ -36,6 +36,13 @@ public struct EndpointsPlanner: Sendable {
 
     // MARK: Endpoints
 
+    /// Endpoints of a Service that is gone go too, unless somebody else made them.
+    func plan(withoutService endpoints: JSONValue?, madeBy manager: String) -> ControllerPlan? {
+        let managers = endpoints?["metadata", "managedFields"]?.array ?? []
+        guard let endpoints, managers.contains(where: { $0["manager"]?.string == manager }) else { return nil }
+        return ControllerPlan(actions: [.delete(.endpoints, endpoints.key, uid: endpoints.uid, .background)])
+    }
+
     private func planEndpoints(
         _ plan: inout ControllerPlan, _ service: JSONValue, _ backends: [Backend], _ existing: JSONValue?
     ) {
