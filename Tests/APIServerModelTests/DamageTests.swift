@@ -75,7 +75,7 @@ import Testing
             let answer = t.send(
                 pick(Self.methods), pick(Self.targets) + pick(Self.queries), body, type: pick(Self.types))
             #expect((200..<600).contains(answer.status))
-            if answer.status >= 400 {
+            if answer.status >= 400, answer.response.body != Array("404 page not found\n".utf8) {
                 #expect(answer.json["kind"] == "Status", "\(answer.json)")
                 #expect(answer.json["code"] == JSONValue(answer.status))
             }

@@ -64,11 +64,11 @@ import Testing
                 + "changes to the latest version and try again"),
         Refusal(
             method: "DELETE", target: Sample.maps + "/a", body: ["preconditions": ["uid": "other"]], code: 409,
-            message: "Operation cannot be fulfilled on configmaps \"a\": the UID in the precondition (other) does"),
+            message: "Operation cannot be fulfilled on ConfigMap \"a\": the UID in the precondition (other) does"),
         Refusal(
             method: "DELETE", target: Sample.maps + "/a", body: ["preconditions": ["resourceVersion": "1"]], code: 409,
             message:
-                "Operation cannot be fulfilled on configmaps \"a\": the ResourceVersion in the precondition (1) does"),
+                "Operation cannot be fulfilled on ConfigMap \"a\": the ResourceVersion in the precondition (1) does"),
         Refusal(
             method: "DELETE", target: Sample.maps + "/b", body: [:], code: 404, message: "configmaps \"b\" not found"),
         Refusal(

@@ -7,7 +7,9 @@ extension APIServer {
         switch (request.type.group, request.type.kind) {
         case ("authorization.k8s.io", "SelfSubjectRulesReview"):
             var json = try body(request, context)
-            let namespace = json["spec", "namespace"]?.string
+            guard let namespace = json["spec", "namespace"]?.string, !namespace.isEmpty else {
+                throw .badRequest("no namespace on request")
+            }
             json["status"] = [
                 "incomplete": false, "nonResourceRules": [], "resourceRules": rulesDocument(context.user, namespace),
             ]
@@ -15,6 +17,7 @@ extension APIServer {
         case ("authorization.k8s.io", let kind):
             var json = try body(request, context)
             let spec = json["spec"] ?? [:]
+            try checkReview(spec, request.type)
             let user =
                 kind == "SelfSubjectAccessReview"
                 ? context.user
@@ -30,7 +33,10 @@ extension APIServer {
             return Self.json(json, status: 201)
         case ("authentication.k8s.io", "TokenReview"):
             var json = try body(request, context)
-            if let user = user(ofToken: json["spec", "token"]?.string ?? "", now: context.now) {
+            guard let token = json["spec", "token"]?.string, !token.isEmpty else {
+                throw .badRequest("token is required for TokenReview in authentication")
+            }
+            if let user = user(ofToken: token, now: context.now) {
                 json["status"] = [
                     "authenticated": true,
                     "user": ["username": .string(user.name), "groups": JSONValue(user.groups)],
@@ -41,6 +47,22 @@ extension APIServer {
             return Self.json(json, status: 201)
         default: return nil
         }
+    }
+
+    private func checkReview(_ spec: JSONValue, _ type: ResourceType) throws(APIFailure) {
+        var errors: [FieldError] = []
+        if (spec["resourceAttributes"] == nil) == (spec["nonResourceAttributes"] == nil) {
+            errors.append(
+                .invalid(
+                    "spec.resourceAttributes", .null,
+                    "exactly one of nonResourceAttributes or resourceAttributes must be specified"))
+        }
+        if type.kind != "SelfSubjectAccessReview", spec["user"]?.string ?? "" == "",
+            (spec["groups"]?.array ?? []).isEmpty
+        {
+            errors.append(.invalid("spec.user", "", "at least one of user or group must be specified"))
+        }
+        if !errors.isEmpty { throw .invalid(type, "", errors) }
     }
 
     private func isAllowed(_ spec: JSONValue, _ user: UserInfo) -> Bool {
@@ -79,7 +101,17 @@ extension APIServer {
     mutating func issueToken(_ request: ResourceRequest, _ context: RequestContext) throws(APIFailure) -> APIResponse {
         let account = try existing(request)
         var json = try document(context)
-        let seconds = min(max(json["spec", "expirationSeconds"]?.int ?? 3600, 600), 86_400)
+        let wanted = json["spec", "expirationSeconds"]?.int ?? 3600
+        guard wanted >= 600 else {
+            let type = ResourceType(group: "authentication.k8s.io", version: "v1", plural: "", kind: "TokenRequest")
+            throw .invalid(
+                type, "",
+                [
+                    .invalid(
+                        "spec.expirationSeconds", JSONValue(wanted), "may not specify a duration less than 10 minutes")
+                ])
+        }
+        let seconds = min(wanted, 86_400)
         let token = "assay." + generator.uid() + "." + generator.uid()
         let expiry = context.now.truncatedToSeconds + .seconds(seconds)
         tokens[token] = IssuedToken(

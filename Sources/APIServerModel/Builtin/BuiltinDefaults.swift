@@ -5,7 +5,10 @@ enum BuiltinDefaults {
     static func apply(to object: JSONValue, kind: String) -> JSONValue {
         var result = object
         switch kind {
-        case "Pod": result.update(["spec"], podSpec)
+        case "Pod":
+            result.update(["spec"], podSpec)
+            // Of templates it is left open.
+            if result["spec", "enableServiceLinks"] == nil { result["spec", "enableServiceLinks"] = true }
         case "Deployment":
             result.update(["spec", "template", "spec"], podSpec)
             result.update(["spec", "strategy"], strategy)

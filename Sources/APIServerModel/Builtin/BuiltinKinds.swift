@@ -44,7 +44,9 @@ public enum BuiltinKinds {
         define(.endpoints, short: ["ep"]),
         define(.coreEvents, short: ["ev"]),
         define("", "limitranges", "LimitRange", short: ["limits"]),
-        define(.namespaces, short: ["ns"], subresources: ["finalize", "status"]),
+        define(
+            .namespaces, short: ["ns"], subresources: ["finalize", "status"],
+            verbs: ResourceDefinition.allVerbs.filter { $0 != "deletecollection" }),
         define(.nodes, short: ["no"], subresources: ["status"]),
         define(.persistentVolumeClaims, short: ["pvc"], subresources: ["status"]),
         define(.persistentVolumes, short: ["pv"], subresources: ["status"]),

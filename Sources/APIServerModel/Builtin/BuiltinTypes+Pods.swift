@@ -302,7 +302,7 @@ extension BuiltinTypes {
           dnsConfig PodDNSConfig
           readinessGates []PodReadinessGate
           runtimeClassName string
-          enableServiceLinks bool =true
+          enableServiceLinks bool
           preemptionPolicy string
           overhead {}quantity
           topologySpreadConstraints []TopologySpreadConstraint @topologyKey,whenUnsatisfiable ~topologyKey

@@ -12,7 +12,10 @@ enum BuiltinValidation {
         case "ConfigMap", "Secret": return keys(object, old)
         case "ResourceQuota": return PodValidation.quantities(spec["hard"])
         case "PersistentVolumeClaim": return claim(spec)
-        case "CustomResourceDefinition": return CustomResources.validate(object)
+        case "CustomResourceDefinition":
+            return CustomResources.validate(object)
+                + immutable("spec.group", object["spec", "group"], old?["spec", "group"])
+                + immutable("spec.scope", object["spec", "scope"], old?["spec", "scope"])
         case "RoleBinding", "ClusterRoleBinding":
             return immutable("roleRef", object["roleRef"], old?["roleRef"], isBinding: true)
         default: return []
@@ -62,10 +65,26 @@ enum BuiltinValidation {
         if let value = policy.value, value != "Always" {
             errors.append(.notSupported(policy.path, value, ["Always"]))
         }
+        errors += rollout(spec)
         if spec["strategy"]["type"].value == "Recreate", spec["strategy"]["rollingUpdate"].exists {
             errors.append(
                 .forbidden(
                     "spec.strategy.rollingUpdate", "may not be specified when strategy `type` is 'Recreate'"))
+        }
+        return errors
+    }
+
+    private static func rollout(_ spec: JSONCursor) -> [FieldError] {
+        var errors: [FieldError] = []
+        func isNone(_ value: JSONValue?) -> Bool { value == 0 || value == "0%" }
+        let rolling = spec["strategy"]["rollingUpdate"]
+        if isNone(rolling["maxSurge"].value), isNone(rolling["maxUnavailable"].value) {
+            errors.append(
+                .invalid("\(rolling.path).maxUnavailable", 0, "may not be 0 when `maxSurge` is 0"))
+        }
+        let ready = spec["minReadySeconds"].value?.integer ?? 0
+        if let deadline = spec["progressDeadlineSeconds"].value, deadline.integer ?? 0 <= ready {
+            errors.append(.invalid("spec.progressDeadlineSeconds", deadline, "must be greater than minReadySeconds"))
         }
         return errors
     }
@@ -104,6 +123,10 @@ enum BuiltinValidation {
         }
         guard let old = old?["spec"] else { return errors }
         errors += immutable("spec.selector", spec["selector"].value, old["selector"])
+        // Of an Indexed Job both may change together (KEP-3715).
+        if spec["completionMode"].value != "Indexed" {
+            errors += immutable("spec.completions", spec["completions"].value, old["completions"])
+        }
         errors += immutable("spec.completionMode", spec["completionMode"].value, old["completionMode"])
         errors += immutable("spec.podFailurePolicy", spec["podFailurePolicy"].value, old["podFailurePolicy"])
         // Scheduling directives of a suspended job may change; queue controllers use that (KEP-2926).
@@ -133,8 +156,12 @@ enum BuiltinValidation {
         }
         errors += NameRules.labels(spec["selector"].value, "spec.selector")
         var names: Set<String> = []
+        var numbers: Set<[JSONValue]> = []
         for index in ports.indices {
             let port = spec["ports"][index]
+            if !numbers.insert([port["port"].value ?? .null, port["protocol"].value ?? "TCP"]).inserted {
+                errors.append(.duplicate(port.path, ports[index]))
+            }
             if let name = port["name"].value?.string, !name.isEmpty {
                 if let problem = NameRules.problem(withLabel: name) {
                     errors.append(.invalid(port["name"].path, .string(name), problem))

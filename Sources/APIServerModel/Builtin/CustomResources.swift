@@ -43,6 +43,16 @@ public enum CustomResources {
         if let name = crd[path: ["metadata", "name"]], name.string != expected {
             errors.append(.invalid("metadata.name", name, "must be spec.names.plural+\".\"+spec.group"))
         }
+        if let group = spec["group"]?.string, !group.contains(".") {
+            errors.append(.invalid("spec.group", .string(group), "should be a domain with at least one dot"))
+        }
+        if spec["preserveUnknownFields"]?.bool == true {
+            errors.append(
+                .invalid(
+                    "spec.preserveUnknownFields", true,
+                    "cannot set to true, set x-kubernetes-preserve-unknown-fields to true in "
+                        + "spec.versions[*].schema instead"))
+        }
         let versions = spec["versions"]?.array ?? []
         if versions.count(where: { $0["storage"]?.bool == true }) != 1 {
             errors.append(
@@ -63,9 +73,29 @@ public enum CustomResources {
             errors += structuralProblems(schema, place, isRoot: true)
             do {
                 _ = try Schema(openAPI: schema, path: place)
+                errors += try badDefaults(schema, place)
             } catch {
                 errors.append(error)
             }
+        }
+        return errors
+    }
+
+    /// Defaults that are not valid themselves.
+    private static func badDefaults(_ schema: JSONValue, _ path: String) throws(FieldError) -> [FieldError] {
+        var errors: [FieldError] = []
+        if let value = schema["default"] {
+            let rules = try Schema(openAPI: schema, path: path)
+            for problem in rules.validate(rules.applyDefaults(value)) {
+                errors.append(FieldError(kind: problem.kind, path: "\(path).default", message: problem.message))
+            }
+        }
+        for (name, child) in schema["properties"]?.object ?? [:] {
+            errors += try badDefaults(child, "\(path).properties[\(name)]")
+        }
+        for name in ["items", "additionalProperties"] {
+            guard let child = schema[name], child.object != nil else { continue }
+            errors += try badDefaults(child, "\(path).\(name)")
         }
         return errors
     }

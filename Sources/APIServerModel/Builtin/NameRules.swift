@@ -13,7 +13,7 @@ enum NameRules {
     static let qualifiedNameMessage =
         "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
 
-    static func metadata(of object: JSONValue, kind: String) -> [FieldError] {
+    static func metadata(of object: JSONValue, kind: String, isBuiltIn: Bool = true) -> [FieldError] {
         let metadata = object["metadata"] ?? [:]
         var errors: [FieldError] = []
         if let name = metadata["name"]?.string, !name.isEmpty {
@@ -29,16 +29,32 @@ enum NameRules {
                 errors.append(.invalid("metadata.annotations", .string(key), problem))
             }
         }
-        return errors + owners(metadata["ownerReferences"])
+        return errors + finalizers(metadata["finalizers"], isBuiltIn) + owners(metadata["ownerReferences"])
+    }
+
+    private static func finalizers(_ finalizers: JSONValue?, _ isBuiltIn: Bool) -> [FieldError] {
+        var errors: [FieldError] = []
+        for (index, finalizer) in (finalizers?.array ?? []).enumerated() {
+            guard let name = finalizer.string else { continue }
+            if let problem = problem(withQualifiedName: name) {
+                errors.append(.invalid("metadata.finalizers", finalizer, problem))
+            } else if isBuiltIn, !name.contains("/"), !["kubernetes", "orphan", "foregroundDeletion"].contains(name) {
+                errors.append(
+                    .invalid(
+                        "metadata.finalizers[\(index)]", finalizer,
+                        "name is neither a standard finalizer name nor is it fully qualified"))
+            }
+        }
+        return errors
     }
 
     private static func owners(_ references: JSONValue?) -> [FieldError] {
         var errors: [FieldError] = []
         var controllers = 0
-        for (index, reference) in (references?.array ?? []).enumerated() {
-            let place = "metadata.ownerReferences[\(index)]"
+        for reference in references?.array ?? [] {
             for field in ["apiVersion", "kind", "name", "uid"] where reference[field]?.string ?? "" == "" {
-                errors.append(.required("\(place).\(field)"))
+                let word = field == "apiVersion" ? "version" : field
+                errors.append(.invalid("metadata.ownerReferences.\(field)", "", "\(word) must not be empty"))
             }
             if reference["controller"]?.bool == true { controllers += 1 }
         }

@@ -85,8 +85,11 @@ public struct ResourceDefinition: Sendable {
 
     /// Removes unknown fields; what is dropped is named (`spec.foo`).
     public func prune(_ object: JSONValue) -> (value: JSONValue, dropped: [String]) {
-        schema.prune(isBuiltIn ? object.withoutNulls : object)
+        schema.prune(isBuiltIn ? object.withoutNulls : schema.withoutForbiddenNulls(object))
     }
+
+    /// Without empty lists and maps, which Go leaves out of what it writes of the built-in kinds.
+    func withoutEmpties(_ object: JSONValue) -> JSONValue { isBuiltIn ? schema.withoutEmpties(object) : object }
 
     /// Sets what the server sets when a user leaves it out.
     public func applyDefaults(_ object: JSONValue) -> JSONValue {
@@ -96,7 +99,7 @@ public struct ResourceDefinition: Sendable {
 
     /// What is wrong with an object. `old` is the stored one, for what may not change.
     public func validate(_ object: JSONValue, old: JSONValue? = nil) -> [FieldError] {
-        var errors = schema.validate(object) + NameRules.metadata(of: object, kind: type.kind)
+        var errors = schema.validate(object) + NameRules.metadata(of: object, kind: type.kind, isBuiltIn: isBuiltIn)
         // Go's validation of the built-in kinds names duplicates itself, and lets some pass.
         if isBuiltIn { errors.removeAll { $0.kind == .duplicate } }
         if isBuiltIn, !errors.contains(where: { $0.kind == .typeInvalid }) {

@@ -14,9 +14,20 @@ extension APIServer {
         }
         let spec = entry.json["spec"] ?? [:]
         let group = spec["group"]?.string ?? ""
-        registry.remove(group: group, plural: spec["names", "plural"]?.string ?? "")
+        if let conflict = nameConflict(entry) {
+            refuseNames(entry, resource, conflict)
+            return
+        }
+        let plural = spec["names", "plural"]?.string ?? ""
+        registry.remove(group: group, plural: plural)
         for definition in definitions { registry.serve(ServedResource(definition)) }
         documents.invalidate()
+        // What is stored is read with the defaults of today.
+        if let served = registry.stored.first(where: {
+            $0.isCustom && $0.type.group == group && $0.type.plural == plural
+        }) {
+            storages[served.storageKey]?.show { served.definition.applyDefaults($0) }
+        }
         var json = entry.json
         let moment = JSONValue.string(now.truncatedToSeconds.description)
         func condition(_ type: String, _ reason: String, _ message: String) -> JSONValue {
@@ -40,6 +51,47 @@ extension APIServer {
         _ = commit(json, over: entry, resource)
     }
 
+    /// Which of a definition's names another kind of its group has: the reason and the name.
+    private func nameConflict(_ entry: StoredEntry) -> (reason: String, name: String)? {
+        let names = entry.json["spec", "names"] ?? [:]
+        let others = entries(.customResourceDefinitions).filter {
+            $0.name != entry.name && $0.json["spec", "group"] == entry.json["spec", "group"]
+        }.map { $0.json["status", "acceptedNames"] ?? [:] }
+        func taken(_ fields: [String]) -> Set<String> {
+            Set(
+                others.flatMap { other in fields.flatMap { other[$0]?.array ?? [other[$0] ?? ""] } }.compactMap(
+                    \.string))
+        }
+        let plain = taken(["plural", "singular", "shortNames"])
+        let kinds = taken(["kind", "listKind"])
+        let kind = names["kind"]?.string ?? ""
+        for name in (names["shortNames"]?.array ?? []).compactMap(\.string) where plain.contains(name) {
+            return ("ShortNamesConflict", name)
+        }
+        if kinds.contains(kind) { return ("KindConflict", kind) }
+        let list = names["listKind"]?.string ?? kind + "List"
+        return kinds.contains(list) ? ("ListKindConflict", list) : nil
+    }
+
+    /// A definition whose names are taken is kept, and nothing is served for it.
+    private mutating func refuseNames(
+        _ entry: StoredEntry, _ resource: ServedResource, _ conflict: (reason: String, name: String)
+    ) {
+        let moment = JSONValue.string(now.truncatedToSeconds.description)
+        var json = entry.json
+        json["status", "conditions"] = [
+            [
+                "type": "NamesAccepted", "status": "False", "reason": .string(conflict.reason),
+                "message": .string("\"\(conflict.name)\" is already in use"), "lastTransitionTime": moment,
+            ],
+            [
+                "type": "Established", "status": "False", "reason": "NotAccepted",
+                "message": "not all names are accepted", "lastTransitionTime": moment,
+            ],
+        ]
+        _ = commit(json, over: entry, resource)
+    }
+
     /// Ends what a removed definition served. Its objects went before it, held by the finalizer.
     mutating func withdrawDefinition(_ entry: StoredEntry) {
         let group = entry.json["spec", "group"]?.string ?? ""
@@ -49,6 +101,14 @@ extension APIServer {
         watchers.end(key)
         storages[key] = nil
         documents.invalidate()
+        // Its names are free for who wanted them.
+        for other in entries(.customResourceDefinitions)
+        where other.uid != entry.uid && other.json["spec", "group"]?.string == group {
+            let plural = other.json["spec", "names", "plural"]?.string ?? ""
+            if !registry.stored.contains(where: { $0.storageKey == StorageKey(group: group, plural: plural) }) {
+                establishDefinition(other)
+            }
+        }
     }
 
     static let definitionFinalizer = "customresourcecleanup.apiextensions.k8s.io"
@@ -61,8 +121,10 @@ extension APIServer {
             let key = StorageKey(
                 group: entry.json["spec", "group"]?.string ?? "",
                 plural: entry.json["spec", "names", "plural"]?.string ?? "")
-            guard let served = registry.stored.first(where: { $0.storageKey == key }) else { continue }
+            // Nothing was ever served for a definition whose names were taken.
+            let served = registry.stored.first { $0.storageKey == key }
             for object in storages[key]?.entries ?? [] where !object.isBeingDeleted {
+                guard let served else { continue }
                 do throws(APIFailure) {
                     try delete(object, served, DeletionOptions())
                 } catch {

@@ -13,7 +13,7 @@ extension APIServer {
         case .persistentVolumeClaims, .persistentVolumes: json["status"] = ["phase": "Pending"]
         case .namespaces: prepareNamespace(&json)
         case .pods: try preparePod(&json)
-        case .jobs: prepareJob(&json)
+        case .jobs: try prepareJob(&json)
         case .services: try allocateAddress(&json, resource)
         case .deployments, .replicaSets: json["status"] = [:]
         default: break
@@ -87,17 +87,20 @@ extension APIServer {
     ]
 
     /// A Job selects its pods by its own uid, unless the user took that on himself.
-    private func prepareJob(_ json: inout JSONValue) {
+    private func prepareJob(_ json: inout JSONValue) throws(APIFailure) {
         json["status"] = [:]
         guard json["spec", "manualSelector"]?.bool != true, json["spec"]?.object != nil else { return }
+        if let own = json["spec", "selector"] {
+            throw .invalid(
+                .jobs, json["metadata", "name"]?.string ?? "",
+                [.invalid("spec.selector", own, "`selector` not auto-generated")])
+        }
         let uid = json["metadata", "uid"] ?? ""
         let name = json["metadata", "name"] ?? ""
         for (label, value) in zip(Self.jobLabels, [uid, name, uid, name]) {
             json["spec", "template", "metadata", "labels", label] = value
         }
-        if json["spec", "selector"] == nil {
-            json["spec", "selector"] = ["matchLabels": ["batch.kubernetes.io/controller-uid": uid]]
-        }
+        json["spec", "selector"] = ["matchLabels": ["batch.kubernetes.io/controller-uid": uid]]
     }
 }
 

@@ -10,6 +10,10 @@ extension APIServer {
         let given = json["spec", "clusterIP"]?.string ?? ""
         if given.isEmpty {
             json["spec", "clusterIP"] = .string(try freeAddress(used))
+        } else if given != "None", let problem = addressProblem(given) {
+            throw .invalid(
+                resource.type, json["metadata", "name"]?.string ?? "",
+                [.invalid("spec.clusterIPs", .array([.string(given)]), problem)])
         } else if given != "None", used.contains(given) {
             throw .invalid(
                 resource.type, json["metadata", "name"]?.string ?? "",
@@ -22,6 +26,15 @@ extension APIServer {
         json["spec", "clusterIPs"] = .array([json["spec", "clusterIP"] ?? ""])
         json["spec", "ipFamilies"] = ["IPv4"]
         json["spec", "ipFamilyPolicy"] = "SingleStack"
+    }
+
+    private func addressProblem(_ address: String) -> String? {
+        guard let range = AddressRange(options.serviceAddresses), let number = AddressRange.number(address) else {
+            return "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
+        }
+        guard number < range.start || number - range.start >= range.count else { return nil }
+        return "failed to allocate IP \(address): the provided IP (\(address)) is not in the valid range. "
+            + "The range of valid IPs is \(options.serviceAddresses)"
     }
 
     private func freeAddress(_ used: Set<String>) throws(APIFailure) -> String {

@@ -8,9 +8,7 @@ struct AddressRange: Sendable, Hashable {
     init?(_ text: String) {
         let parts = text.split(separator: "/", omittingEmptySubsequences: false)
         guard parts.count == 2, let bits = UInt32(parts[1]), bits <= 30, bits >= 8 else { return nil }
-        let bytes = parts[0].split(separator: ".", omittingEmptySubsequences: false).compactMap { UInt8($0) }
-        guard bytes.count == 4 else { return nil }
-        let address = bytes.reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
+        guard let address = Self.number(String(parts[0])) else { return nil }
         count = 1 << (32 - bits)
         start = address & ~(count - 1)
     }
@@ -20,6 +18,13 @@ struct AddressRange: Sendable, Hashable {
     var assignable: some Sequence<String> {
         let first = count > 32 ? start + 10 : start + 1
         return (first..<(start + (count - 1))).lazy.map(Self.text)
+    }
+
+    /// `10.96.0.1` as a number.
+    static func number(_ text: String) -> UInt32? {
+        let parts = text.split(separator: ".", omittingEmptySubsequences: false)
+        let bytes = parts.compactMap { UInt8($0) }
+        return parts.count == 4 && bytes.count == 4 ? bytes.reduce(UInt32(0)) { $0 << 8 | UInt32($1) } : nil
     }
 
     private static func text(_ address: UInt32) -> String {

@@ -7,6 +7,8 @@ public struct MergeError: Error, Sendable, Hashable, CustomStringConvertible {
         case malformed
         /// The patch does not fit the object, as a failed `test`: 422.
         case inapplicable
+        /// What Kubernetes calls an internal error: 500.
+        case unexpected
     }
 
     public var reason: Reason
@@ -20,6 +22,7 @@ public struct MergeError: Error, Sendable, Hashable, CustomStringConvertible {
     public var status: KubernetesStatus {
         switch reason {
         case .malformed: KubernetesStatus(code: 400, reason: "BadRequest", message: description)
+        case .unexpected: KubernetesStatus(code: 500, reason: "", message: description)
         case .inapplicable:
             KubernetesStatus(
                 code: 422, reason: "Invalid",

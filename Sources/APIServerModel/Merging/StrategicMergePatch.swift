@@ -27,7 +27,7 @@ public enum StrategicMergePatch {
             case "replace": return patch
             case "delete": return [:]
             case "merge": break
-            default: throw MergeError(.malformed, "Unknown patch type: \(directive.serialized())")
+            default: throw MergeError(.unexpected, "unknown patch type: \(directive.string ?? directive.serialized())")
             }
         }
         if let retained = patch.removeValue(forKey: "$retainKeys") {
@@ -87,7 +87,7 @@ public enum StrategicMergePatch {
                 throw MergeError(.malformed, "an element of a list merged by \"\(key)\" must be an object")
             }
             guard let identity = members[key] else {
-                throw MergeError(.malformed, "map: \(change.serialized()) does not contain declared merge key: \(key)")
+                throw MergeError(.unexpected, "map: \(change.serialized()) does not contain declared merge key: \(key)")
             }
             let index = result.firstIndex { $0[key] == identity }
             if members["$patch"] == "delete" {
@@ -98,7 +98,8 @@ public enum StrategicMergePatch {
                 result.append(.object(try merge([:], members, schema.element)))
             }
         }
-        return result
+        // What the patch names comes in its order, and what only the server has where it stood before.
+        return sorted(result, by: changes, as: original, key: key)
     }
 
     private static func withoutDirectives(_ value: JSONValue) throws(MergeError) -> JSONValue {

@@ -8,7 +8,7 @@ extension TablePrinter {
         },
         "Node": node,
         "Event": event,
-        "ConfigMap": Layout("Name Data:integer Age") { object, now in
+        "ConfigMap": Layout("Name Data Age") { object, now in
             [name(object), JSONValue(count(object, "data") + count(object, "binaryData")), age(object, now)]
         },
         "Secret": Layout("Name Type Data:integer Age") { object, now in

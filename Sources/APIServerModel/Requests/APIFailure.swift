@@ -15,6 +15,8 @@ struct APIFailure: Error, Sendable {
     var retryAfterSeconds: Int?
     /// Of an expired list: where an inconsistent continuation may go on.
     var continueToken: String?
+    /// What is answered in place of a Status.
+    var plainText: String?
 
     init(_ code: Int, _ reason: String, _ message: String) {
         self.code = code
@@ -77,6 +79,12 @@ struct APIFailure: Error, Sendable {
 extension APIFailure {
     static let unauthorized = APIFailure(401, "Unauthorized", "Unauthorized")
     static let noSuchPath = APIFailure(404, "NotFound", "the server could not find the requested resource")
+    /// Nobody answers for the path at all, not even with a Status.
+    static let noSuchGroup: APIFailure = {
+        var failure = noSuchPath
+        failure.plainText = "404 page not found\n"
+        return failure
+    }()
     static let methodNotAllowed = APIFailure(
         405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
 

@@ -41,7 +41,7 @@ enum JSONPatch {
             }
             let base = name == "copy" ? document : try edited(document, source[...]) { _ in .remove }
             return try edited(base, path[...]) { .insert(moved, $0) }
-        default: throw .badRequest("unknown operation \"\(name)\" in a JSON patch")
+        default: throw failure("Unexpected kind: \(name)")
         }
     }
 

@@ -2,7 +2,8 @@
 enum Representation: Sendable, Hashable {
     case object
     case table(version: String)
-    case partialMetadata
+    /// `isList` where the client asked for the list's form.
+    case partialMetadata(isList: Bool)
 }
 
 /// What the headers of a request say about media types. JSON is all that is spoken.
@@ -24,7 +25,8 @@ enum Negotiation {
             guard parameters["g"] == "meta.k8s.io", let version = parameters["v"] else { continue }
             switch (kind, version) {
             case ("Table", "v1"), ("Table", "v1beta1"): return .table(version: version)
-            case ("PartialObjectMetadata", "v1"), ("PartialObjectMetadataList", "v1"): return .partialMetadata
+            case ("PartialObjectMetadata", "v1"): return .partialMetadata(isList: false)
+            case ("PartialObjectMetadataList", "v1"): return .partialMetadata(isList: true)
             default: continue
             }
         }

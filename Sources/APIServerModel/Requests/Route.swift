@@ -31,8 +31,12 @@ enum Route: Sendable {
         let segments = target.segments
         switch segments.first {
         case nil: self = .paths
-        case "healthz"?, "readyz"?, "livez"?: self = .health(segments[0])
-        case "version"?: self = .version
+        case "healthz"?, "readyz"?, "livez"?:
+            guard segments.dropFirst().allSatisfy({ ["ping", "log", "etcd"].contains($0) }) else { throw .noSuchPath }
+            self = .health(segments[0])
+        case "version"?:
+            guard method == "GET" || method == "HEAD", segments.count == 1 else { throw .methodNotAllowed }
+            self = .version
         case "openapi"?: self = .openAPI(Array(segments.dropFirst()))
         case "api"?:
             if segments.count == 1 {
@@ -56,11 +60,15 @@ enum Route: Sendable {
         _ group: String, _ version: String, _ path: [String], _ target: RequestTarget, _ method: String,
         _ registry: Registry
     ) throws(APIFailure) -> Route {
-        guard registry.hasVersion(group: group, version: version) else { throw .noSuchPath }
+        guard registry.hasVersion(group: group, version: version) else {
+            throw registry.hasGroup(group) ? .noSuchPath : .noSuchGroup
+        }
         if path.isEmpty { return .resources(group: group, version: version) }
         var rest = path[...]
         var isWatch = target.flag("watch")
-        if rest.first == "watch" {
+        // The old way to ask, by which one object can be watched too.
+        let isWatchPath = rest.first == "watch"
+        if isWatchPath {
             isWatch = true
             rest = rest.dropFirst()
         }
@@ -82,7 +90,7 @@ enum Route: Sendable {
         guard resource.type.isNamespaced || namespace == nil else { throw .noSuchPath }
         let name = parts.count > 1 ? parts[1] : nil
         guard name == nil || namespace != nil || !resource.type.isNamespaced else { throw .noSuchPath }
-        let verb = try verb(method, hasName: name != nil, isWatch: isWatch)
+        let verb = try isWatchPath && method == "GET" ? .watch : verb(method, hasName: name != nil, isWatch: isWatch)
         let request = ResourceRequest(
             resource: resource, verb: verb, namespace: namespace, name: name,
             subresource: parts.count > 2 ? parts[2] : nil)

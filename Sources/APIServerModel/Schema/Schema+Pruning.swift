@@ -44,6 +44,49 @@ extension Schema {
     }
 }
 
+extension Schema {
+    func withoutEmpties(_ value: JSONValue) -> JSONValue {
+        switch value {
+        case .object(let object):
+            .object(
+                JSONObject(
+                    object.compactMap { name, member in
+                        guard let schema = property(name) else { return (name, member) }
+                        let inner = schema.withoutEmpties(member)
+                        return schema.isEmpty(inner) ? nil : (name, inner)
+                    }))
+        case .array(let elements): .array(rules.items.map { elements.map($0.withoutEmpties) } ?? elements)
+        default: value
+        }
+    }
+
+    private func isEmpty(_ value: JSONValue) -> Bool {
+        switch value {
+        case .array(let elements): elements.isEmpty && rules.type == .array
+        case .object(let object): object.isEmpty && rules.additionalProperties != nil && rules.properties.isEmpty
+        default: false
+        }
+    }
+
+    /// Without nulls where none may be and no default takes their place, which count as absent.
+    func withoutForbiddenNulls(_ value: JSONValue) -> JSONValue {
+        switch value {
+        case .object(let object):
+            .object(
+                JSONObject(
+                    object.compactMap { name, member in
+                        guard let schema = property(name) else { return (name, member) }
+                        let isForbidden =
+                            member.isNull && !schema.nullable && schema.defaultValue == nil
+                            && rules.properties[name] != nil && schema.rules.type != nil
+                        return isForbidden ? nil : (name, schema.withoutForbiddenNulls(member))
+                    }))
+        case .array(let elements): .array(rules.items.map { elements.map($0.withoutForbiddenNulls) } ?? elements)
+        default: value
+        }
+    }
+}
+
 extension JSONValue {
     /// Without null members, which are absent ones to the built-in kinds.
     var withoutNulls: JSONValue {

@@ -8,13 +8,23 @@ extension APIServer {
             let type = ResourceType(group: "meta.k8s.io", version: "v1", plural: "", kind: "PatchOptions")
             throw .invalid(type, "", [.required("fieldManager", "is required for apply patch")])
         }
-        var config = try body(request, context)
+        // What is applied must say what it is, also of a built-in kind.
+        var config = try document(context)
+        try checkKind(config, request.type)
         try checkApplied(&config, request)
         let old = entry(request.resource, namespace: request.namespace, name: request.name ?? "")
         if old == nil, request.subresource != nil { throw .notFound(request.type, request.name ?? "") }
         let live = old.map { request.resource.presented($0.json) }
         let definition = request.resource.definition
         if let status = definition.decodingFailure(config) { throw APIFailure(status) }
+        if old == nil, let uid = config["metadata", "uid"]?.string, !uid.isEmpty {
+            throw .conflict(
+                request.type, request.name ?? "",
+                "uid mismatch: the provided object specified uid \(uid), and no existing object was found")
+        }
+        if let twice = definition.schema.validate(config).first(where: { $0.kind == .duplicate }) {
+            throw APIFailure(500, "", "failed to create typed patch object: \(twice)")
+        }
         let (pruned, dropped) = definition.prune(config)
         let warnings = try warnings(forUnknown: dropped, request, context)
         let result = ServerSideApply.apply(

@@ -4,9 +4,17 @@ import KubernetesModel
 extension APIServer {
     /// Reads the object of a POST or PUT and checks that it is what the URL is about.
     func body(_ request: ResourceRequest, _ context: RequestContext) throws(APIFailure) -> JSONValue {
-        let json = try document(context)
+        var json = try document(context)
+        if !request.resource.isCustom { Self.fillKind(&json, request.type) }
         try checkKind(json, request.type)
         return json
+    }
+
+    /// Documents of built-in kinds need not say what they are: the path does.
+    static func fillKind(_ json: inout JSONValue, _ type: ResourceType) {
+        guard json.object != nil else { return }
+        if json["kind"]?.string ?? "" == "" { json["kind"] = .string(type.kind) }
+        if json["apiVersion"]?.string ?? "" == "" { json["apiVersion"] = .string(type.apiVersion) }
     }
 
     /// Reads the body as JSON, or as YAML where the owner can.
@@ -50,6 +58,11 @@ extension APIServer {
                 "the API version in the data (\(version)) does not match the expected API version (\(type.apiVersion))")
         }
         guard kind == type.kind else {
+            if registry[type: type]?.isCustom == true {
+                throw .invalid(
+                    type, json["metadata", "name"]?.string ?? "",
+                    [.invalid("kind", .string(kind), "must be \(type.kind)")])
+            }
             throw .badRequest(
                 "\(type.kind) in version \"\(type.version)\" cannot be handled as a \(type.kind): no kind \"\(kind)\" "
                     + "is registered for version \"\(version)\" in scheme")
@@ -82,7 +95,7 @@ extension APIServer {
             throw APIFailure(status)
         }
         let (pruned, dropped) = definition.prune(json)
-        json = definition.applyDefaults(pruned)
+        json = definition.withoutEmpties(definition.applyDefaults(pruned))
         return try warnings(forUnknown: dropped, request, context)
     }
 

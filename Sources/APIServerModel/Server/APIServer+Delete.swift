@@ -30,11 +30,19 @@ struct DeletionOptions: Sendable {
         let grace = try context.integer("gracePeriodSeconds")
         gracePeriodSeconds = json["gracePeriodSeconds"]?.int ?? grace
         if let grace = gracePeriodSeconds, grace < 0 { gracePeriodSeconds = 1 }
+        let type = ResourceType(group: "meta.k8s.io", version: "v1", plural: "", kind: "DeleteOptions")
+        if let policy = json["propagationPolicy"], json["orphanDependents"]?.bool != nil {
+            throw .invalid(
+                type, "",
+                [
+                    .invalid(
+                        "propagationPolicy", policy, "orphanDependents and deletionPropagation cannot be both set")
+                ])
+        }
         if let text = json["propagationPolicy"]?.string ?? context.target.value("propagationPolicy") {
             guard let policy = Propagation(rawValue: text) else {
                 let error = FieldError.notSupported(
-                    "propagationPolicy", .string(text), ["Foreground", "Background", "Orphan", "null"])
-                let type = ResourceType(group: "meta.k8s.io", version: "v1", plural: "", kind: "DeleteOptions")
+                    "propagationPolicy", .string(text), ["Foreground", "Background", "Orphan", "nil"])
                 throw .invalid(type, "", [error])
             }
             propagation = policy
@@ -66,6 +74,7 @@ extension APIServer {
     mutating func deleteCollection(
         _ request: ResourceRequest, _ context: RequestContext
     ) throws(APIFailure) -> APIResponse {
+        guard request.namespace != nil || !request.type.isNamespaced else { throw .methodNotAllowed }
         let options = try DeletionOptions(context)
         let presenter = try Presenter(request.resource, context)
         let page = try ListPage(request, context)
@@ -83,15 +92,18 @@ extension APIServer {
     mutating func delete(
         _ old: StoredEntry, _ resource: ServedResource, _ options: DeletionOptions
     ) throws(APIFailure) -> (entry: StoredEntry, isGone: Bool) {
+        // Here Kubernetes names the kind where it names the resource everywhere else.
+        var byKind = resource.type
+        byKind.plural = byKind.kind
         if let uid = options.uid, uid != old.uid {
             throw .conflict(
-                resource.type, old.name,
+                byKind, old.name,
                 "the UID in the precondition (\(uid)) does not match the UID in record (\(old.uid)). The object might "
                     + "have been deleted and then recreated")
         }
         if let version = options.resourceVersion, version != String(old.revision) {
             throw .conflict(
-                resource.type, old.name,
+                byKind, old.name,
                 "the ResourceVersion in the precondition (\(version)) does not match the ResourceVersion in record "
                     + "(\(old.revision)). The object might have been modified")
         }

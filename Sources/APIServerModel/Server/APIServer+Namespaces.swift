@@ -66,12 +66,52 @@ extension APIServer {
     mutating func finishNamespaces() {
         guard let namespaces = registry[type: .namespaces] else { return }
         for entry in entries(.namespaces) where entry.isBeingDeleted {
-            guard emptyNamespace(entry.name) else { continue }
             var json = entry.json
+            guard emptyNamespace(entry.name) else {
+                json["status", "conditions"] = remaining(in: entry)
+                _ = commit(json, over: entry, namespaces)
+                continue
+            }
             json["spec", "finalizers"] = .array(
                 (json["spec", "finalizers"]?.array ?? []).filter { $0 != "kubernetes" })
             _ = commit(json, over: entry, namespaces)
         }
+    }
+
+    /// What a namespace says of what holds it.
+    private func remaining(in namespace: StoredEntry) -> JSONValue {
+        var resources: [String] = []
+        var finalizers: [String: Int] = [:]
+        for resource in registry.stored where resource.type.isNamespaced {
+            let left = storages[resource.storageKey]?.entries(namespace: namespace.name) ?? []
+            guard !left.isEmpty else { continue }
+            resources.append("\(resource.type.plural).\(resource.type.group) has \(left.count) resource instances")
+            for finalizer in left.flatMap(\.finalizers) { finalizers[finalizer, default: 0] += 1 }
+        }
+        let held = finalizers.sorted { $0.key < $1.key }.map { "\($0.key) in \($0.value) resource instances" }
+        let old = namespace.json["status", "conditions"]?.array ?? []
+        func condition(_ type: String, _ reason: String, _ text: String, _ list: [String]) -> JSONValue {
+            let before = old.first { $0["type"]?.string == type }
+            return [
+                "type": .string(type), "status": "True", "reason": .string(reason),
+                "message": .string(text + list.joined(separator: ", ")),
+                "lastTransitionTime": before?["lastTransitionTime"]
+                    ?? .string(now.truncatedToSeconds.description),
+            ]
+        }
+        var conditions: [JSONValue] = []
+        if !resources.isEmpty {
+            conditions.append(
+                condition(
+                    "NamespaceContentRemaining", "SomeResourcesRemain", "Some resources are remaining: ", resources))
+        }
+        if !held.isEmpty {
+            conditions.append(
+                condition(
+                    "NamespaceFinalizersRemaining", "SomeFinalizersRemain",
+                    "Some content in the namespace has finalizers remaining: ", held))
+        }
+        return .array(conditions)
     }
 
     /// - Returns: whether nothing is left.

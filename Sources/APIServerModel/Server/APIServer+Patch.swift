@@ -12,11 +12,14 @@ extension APIServer {
         guard json.object != nil else { throw .badRequest("the patched object is not an object") }
         if json["apiVersion"] == nil { json["apiVersion"] = before["apiVersion"] }
         if json["kind"] == nil { json["kind"] = before["kind"] }
+        try checkDecodes(json, request)
         try checkKind(json, request.type)
-        guard json["metadata", "name"]?.string == old.name else {
-            throw .invalid(
-                request.type, old.name,
-                [.invalid("metadata.name", json["metadata", "name"] ?? .null, "field is immutable")])
+        let name = json["metadata", "name"]?.string ?? ""
+        guard name == old.name else {
+            throw .badRequest("the name of the object (\(name)) does not match the name on the URL (\(old.name))")
+        }
+        if let uid = json["metadata", "uid"], uid.string != old.uid {
+            throw .invalid(request.type, old.name, [.invalid("metadata.uid", uid, "field is immutable")])
         }
         let (entry, warnings) = try replace(old, with: json, request, context)
         return try answer(entry, request, context, warnings: warnings)
@@ -43,6 +46,17 @@ extension APIServer {
                     + "application/json-patch+json, application/merge-patch+json\(strategic), "
                     + "application/apply-patch+yaml")
         }
+    }
+
+    /// A patched object of a built-in kind must still be one; if it is not, the patch is what is wrong.
+    private func checkDecodes(_ json: JSONValue, _ request: ResourceRequest) throws(APIFailure) {
+        guard !request.resource.isCustom else { return }
+        let isOther = json["kind"]?.string != request.type.kind || json["apiVersion"]?.string != request.type.apiVersion
+        guard let problem = isOther ? "another kind" : request.resource.definition.decodingFailure(json)?.message else {
+            return
+        }
+        let nothing = ResourceType(group: "", version: "", plural: "", kind: "")
+        throw .invalid(nothing, "", [.invalid("patch", .string(json.serialized()), problem)])
     }
 
     /// A merge whose failure is the client's.

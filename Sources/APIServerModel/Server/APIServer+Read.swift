@@ -5,12 +5,13 @@ extension APIServer {
     func get(_ request: ResourceRequest, _ context: RequestContext) throws(APIFailure) -> APIResponse {
         if let subresource = request.subresource { return try readSubresource(subresource, request, context) }
         let presenter = try Presenter(request.resource, context)
+        if let minimum = try context.revision(), minimum > resourceVersion { throw tooLarge(minimum) }
         let entry = try existing(request)
         return APIResponse(status: 200, content: .bytes(presenter.bytes(entry)))
     }
 
     func list(_ request: ResourceRequest, _ context: RequestContext) throws(APIFailure) -> APIResponse {
-        let presenter = try Presenter(request.resource, context)
+        let presenter = try Presenter(request.resource, context, isList: true)
         let page = try ListPage(request, context)
         let (all, revision) = try entries(for: page, request)
         let matching = ObjectStorage.slice(all, namespace: request.namespace, after: page.startAfter)
@@ -90,6 +91,7 @@ struct ListPage: Sendable {
     init(_ request: ResourceRequest, _ context: RequestContext) throws(APIFailure) {
         labels = try context.labelSelector()
         fields = try context.fieldSelector(request.resource)
+        _ = try context.integer("timeoutSeconds")
         limit = try context.integer("limit").flatMap { $0 > 0 ? $0 : nil }
         let match = context.target.value("resourceVersionMatch")
         let revision = try context.revision()

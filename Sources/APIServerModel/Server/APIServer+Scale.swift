@@ -59,6 +59,10 @@ extension APIServer {
             new = try document(context)
             try checkKind(new, Self.scaleType)
         }
+        let name = new["metadata", "name"]?.string ?? ""
+        guard name == old.name else {
+            throw .badRequest("the name of the object (\(name)) does not match the name on the URL (\(old.name))")
+        }
         let version = new["metadata", "resourceVersion"]?.string ?? ""
         guard version.isEmpty || version == String(old.revision) else { throw .modified(request.type, old.name) }
         let replicas = new["spec", "replicas"]?.integer ?? 0

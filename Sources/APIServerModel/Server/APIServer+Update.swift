@@ -135,7 +135,9 @@ extension APIServer {
         var json = old
         json["status"] = new["status"]
         if !resource.isCustom {
-            for field in ["labels", "annotations", "finalizers"] {
+            // Of a Deployment not even the labels.
+            let fields = ["annotations", "finalizers"] + (resource.type == .deployments ? [] : ["labels"])
+            for field in fields {
                 json["metadata", field] = new["metadata", field]
             }
         }

@@ -54,6 +54,9 @@ public struct APIServer: Sendable {
     static func response(to failure: APIFailure) -> APIResponse {
         var headers: [(name: String, value: String)] = []
         if let seconds = failure.retryAfterSeconds { headers.append(("Retry-After", String(seconds))) }
+        if let text = failure.plainText {
+            return APIResponse(status: failure.code, contentType: "text/plain", content: .bytes(Array(text.utf8)))
+        }
         return APIResponse(status: failure.code, headers: headers, content: .bytes(failure.json.serializedBytes()))
     }
 
@@ -95,6 +98,7 @@ public struct APIServer: Sendable {
         guard request.resource.definition.verbs.contains(request.verb.rawValue) || request.subresource != nil else {
             throw .methodNotAllowed
         }
+        if request.verb.writes { try context.checkWriteOptions(request.verb) }
         if request.verb.writes, context.isDryRun {
             // The state before is kept aside and put back.
             let before = self

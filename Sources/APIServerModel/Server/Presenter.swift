@@ -9,10 +9,19 @@ struct Presenter: Sendable {
     let includeObject: String
     let now: Timestamp
 
-    init(_ resource: ServedResource, _ context: RequestContext) throws(APIFailure) {
-        self.init(
-            resource, try context.representation(), includeObject: context.target.value("includeObject") ?? "Metadata",
-            now: context.now)
+    init(_ resource: ServedResource, _ context: RequestContext, isList: Bool = false) throws(APIFailure) {
+        let include = context.target.value("includeObject") ?? "Metadata"
+        let representation = try context.representation()
+        if case .table = representation, !["Metadata", "Object", "None", ""].contains(include) {
+            throw .badRequest(
+                "Unable to convert to Table as requested: includeObject: Invalid value: \"\(include)\": must be "
+                    + "'Metadata', 'Object', 'None', or empty")
+        }
+        if isList, representation == .partialMetadata(isList: false) {
+            throw APIFailure(
+                406, "NotAcceptable", "you requested PartialObjectMetadata, but the requested object is a list")
+        }
+        self.init(resource, representation, includeObject: include, now: context.now)
     }
 
     init(_ resource: ServedResource, _ representation: Representation, includeObject: String, now: Timestamp) {

@@ -36,6 +36,28 @@ struct RequestContext: Sendable {
         return name.isEmpty ? "unknown" : name
     }
 
+    /// Refuses options of a write that cannot be (`metav1/validation`).
+    func checkWriteOptions(_ verb: ResourceRequest.Verb) throws(APIFailure) {
+        var errors: [FieldError] = []
+        let dryRun = target.query["dryRun"] ?? []
+        if dryRun.contains(where: { $0 != "All" }) {
+            errors.append(.notSupported("dryRun", JSONValue(dryRun), ["All"]))
+        }
+        if let manager = target.value("fieldManager"), manager.utf8.count > 128 {
+            errors.append(
+                FieldError(kind: .tooLong, path: "fieldManager", message: "Too long: must have at most 128 bytes"))
+        }
+        if verb == .patch, target.query["force"] != nil, !mediaType.hasPrefix("application/apply-patch") {
+            errors.append(.forbidden("force", "may not be specified for non-apply patch"))
+        }
+        guard !errors.isEmpty else { return }
+        let kinds: [ResourceRequest.Verb: String] = [
+            .create: "CreateOptions", .update: "UpdateOptions", .patch: "PatchOptions",
+        ]
+        let kind = kinds[verb] ?? "DeleteOptions"
+        throw .invalid(ResourceType(group: "meta.k8s.io", version: "v1", plural: "", kind: kind), "", errors)
+    }
+
     var accept: String? { request.headers["accept"] }
     var mediaType: String { Negotiation.mediaType(request.headers["content-type"]) }
 

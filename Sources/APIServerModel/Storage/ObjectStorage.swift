@@ -62,6 +62,14 @@ struct ObjectStorage: Sendable {
         }
     }
 
+    /// Shows all objects in another form from now on; no version of them is a new one.
+    mutating func show(_ form: (JSONValue) -> JSONValue) {
+        entries = entries.map { entry in
+            let json = form(entry.json)
+            return json == entry.json ? entry : StoredEntry(json: json, revision: entry.revision)
+        }
+    }
+
     mutating func compact(upTo revision: UInt64) {
         while let first = history.first, first.revision <= revision { history.removeFirst() }
         compactedRevision = max(compactedRevision, revision)

@@ -22,6 +22,8 @@ struct Registry: Sendable {
         resources.keys.contains { $0.group == group && $0.version == version }
     }
 
+    func hasGroup(_ group: String) -> Bool { resources.keys.contains { $0.group == group } }
+
     /// In the order in which discovery lists them: the built-in ones, then the custom ones by name.
     var definitions: [ResourceDefinition] {
         BuiltinKinds.all + sorted.filter(\.isCustom).map(\.definition)

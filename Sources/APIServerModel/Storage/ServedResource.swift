@@ -56,7 +56,7 @@ struct ServedResource: Sendable {
         case ("", "nodes"): ["spec.unschedulable"]
         case ("", "namespaces"): ["status.phase", "name"]
         case ("", "secrets"): ["type"]
-        case ("apps", "replicasets"): ["status.replicas"]
+        case ("batch", "jobs"): ["status.successful"]
         default: []
         }
     }

@@ -23,7 +23,7 @@ import Testing
         Example(
             "containers by name", ["containers": [["name": "a", "image": "1"], ["name": "b"]]],
             ["containers": [["name": "a", "image": "2"], ["name": "c"]]],
-            ["containers": [["name": "a", "image": "2"], ["name": "b"], ["name": "c"]]]),
+            ["containers": [["name": "a", "image": "2"], ["name": "c"], ["name": "b"]]]),
         Example(
             "an element is deleted", ["containers": [["name": "a"], ["name": "b"]]],
             ["containers": [["name": "a", "$patch": "delete"]]], ["containers": [["name": "b"]]]),
