@@ -64,7 +64,9 @@ public struct AssayOperator: Service {
                 let server = StatusServer(address: address, checks: checks, metrics: metrics, logger: logger)
                 group.addTask { try await server.run(onListening: onListening) }
             }
-            group.addTask { await run(caches: caches, events: events, controllers: [trainingJobs, models]) }
+            group.addTask {
+                await run(caches: caches, events: events, checks: checks, controllers: [trainingJobs, models])
+            }
             // Whichever ends first ends the other: the status server only fails, the controllers end when told to.
             try await group.next()
             group.cancelAll()
@@ -85,11 +87,13 @@ public struct AssayOperator: Service {
     }
 
     /// The controllers end first, on the order to stop; then the events that wait are sent; then the watches end.
-    private func run(caches: Caches, events: EventRecorder, controllers: [Controller]) async {
+    private func run(
+        caches: Caches, events: EventRecorder, checks: HealthChecks, controllers: [Controller]
+    ) async {
         await withTaskGroup(of: Void.self) { background in
             caches.run(
                 in: &background, client: client, namespace: configuration.namespace, time: time, logger: logger,
-                metrics: metrics)
+                metrics: metrics, checks: checks)
             background.addTask { await ownImage.learn() }
             await withTaskGroup(of: Void.self) { recording in
                 recording.addTask { await events.run() }

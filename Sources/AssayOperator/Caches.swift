@@ -43,12 +43,13 @@ struct Caches: Sendable {
     /// Adds a task for each kind that keeps its store up to date.
     func run(
         in group: inout TaskGroup<Void>, client: KubernetesClient, namespace: String?, time: any TimeSource,
-        logger: Logger, metrics: MetricsRegistry
+        logger: Logger, metrics: MetricsRegistry, checks: HealthChecks
     ) {
         func start<Object: StoredObject>(_ store: Store<Object>, labelSelector: String?) {
             let reflector = Reflector(
                 client: client, type: Object.resourceType, namespace: namespace, labelSelector: labelSelector,
                 store: store, time: time, logger: logger, metrics: metrics)
+            checks.addReflector("\(Object.resourceType)", reflector)
             group.addTask { await reflector.run() }
         }
         start(trainingJobs, labelSelector: nil)
@@ -87,6 +88,13 @@ struct Caches: Sendable {
         case .services: note(services)
         default: nil
         }
+    }
+}
+
+extension Store {
+    /// What an object controls, all of it in its own namespace: whoever claims an owner elsewhere is nobody's child.
+    func children(of owner: ObjectMeta) -> [Object] {
+        controlled(by: owner.uid).filter { $0.metadata.namespace == owner.namespace }
     }
 }
 

@@ -32,16 +32,15 @@ struct MLModelKind: Reconciled {
         return observation
     }
 
-    private func cached(_ key: ObjectKey) -> MLModelObservation? {
+    func cached(_ key: ObjectKey) -> MLModelObservation? {
         guard let model = caches.models.get(key) else { return nil }
         func child(_ name: String) -> ObjectKey { ObjectKey(namespace: key.namespace, name: name) }
-        let uid = model.metadata.uid
         let trainingJobs = MLModelPlan.trainingJobNames(of: model).compactMap { caches.trainingJobs.get(child($0)) }
         let deployments = MLModelPlan.deploymentNames(of: model).compactMap { caches.deployments.get(child($0)) }
         return MLModelObservation(
             model: model,
-            trainingJobs: (caches.trainingJobs.controlled(by: uid) + trainingJobs).uniqueByUID(\.metadata),
-            deployments: (caches.deployments.controlled(by: uid) + deployments).uniqueByUID(\.metadata),
+            trainingJobs: (caches.trainingJobs.children(of: model.metadata) + trainingJobs).uniqueByUID(\.metadata),
+            deployments: (caches.deployments.children(of: model.metadata) + deployments).uniqueByUID(\.metadata),
             service: caches.services.get(key),
             pods: caches.servingPods.objects(namespace: key.namespace, value: key.name).compactMap(caches.pods.get))
     }

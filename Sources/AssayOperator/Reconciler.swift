@@ -14,6 +14,8 @@ protocol Reconciled: Sendable {
 
     /// Reads the world around an object, from caches or live; nil when the object is gone.
     func observe(_ key: ObjectKey, live: Bool) async throws(KubernetesError) -> Observation?
+    /// What the caches alone know of it: enough to tell a status, where the server refuses to be read.
+    func cached(_ key: ObjectKey) -> Observation?
     func plan(_ observation: Observation, now: Timestamp) -> Plan
     /// The status to write when an action of the plan was refused.
     func plan(_ observation: Observation, after failure: ActionFailure, now: Timestamp) -> Plan
@@ -24,6 +26,8 @@ protocol Reconciled: Sendable {
 struct Reconciler<Kind: Reconciled>: Sendable {
     /// How long a write of ours may take to show in the caches before the server is asked instead.
     private let patience: Duration = .seconds(5)
+    /// How long a right is waited for that the server says is missing.
+    private let forbiddenPause: Duration = .seconds(30)
 
     let kind: Kind
     let client: KubernetesClient
@@ -44,7 +48,8 @@ struct Reconciler<Kind: Reconciled>: Sendable {
         do throws(KubernetesError) {
             return try await pass(key, live: live)
         } catch {
-            return .retry(error, after: error.retryAfter)
+            guard error.isForbidden else { return .retry(error, after: error.retryAfter) }
+            return await tellForbidden(error, key)
         }
     }
 
@@ -147,15 +152,43 @@ struct Reconciler<Kind: Reconciled>: Sendable {
         _ error: KubernetesError, after action: Action, _ observation: Kind.Observation, _ metadata: ObjectMeta
     ) async throws(KubernetesError) -> ReconcileOutcome {
         if error.isCancelled { return .retry(error, after: nil) }
-        let failure = ActionFailure(
-            operation: "\(action.verb) \(action.type) \(action.key)", code: error.status?.code,
-            message: error.status?.message ?? error.description)
-        let plan = kind.plan(observation, after: failure, now: Timestamp(sinceEpoch: time.wallNow()))
+        let operation = "\(action.verb) \(action.type) \(action.key)"
+        let plan = kind.plan(
+            observation, after: ActionFailure(error, of: operation), now: Timestamp(sinceEpoch: time.wallNow()))
         try await write(plan, metadata)
         if error.isInvalid {
             logger.warning("refused", metadata: ["key": "\(metadata.key)", "error": "\(error)"])
             return .done
         }
-        return .retry(error, after: error.retryAfter ?? (error.isForbidden ? .seconds(30) : nil))
+        return .retry(error, after: error.retryAfter ?? (error.isForbidden ? forbiddenPause : nil))
+    }
+
+    /// Says which right is missing, for a read or a status: in the status, or where that is what may not be written, in
+    /// an event. Events of the same words are one.
+    private func tellForbidden(_ error: KubernetesError, _ key: ObjectKey) async -> ReconcileOutcome {
+        let outcome = ReconcileOutcome.retry(error, after: error.retryAfter ?? forbiddenPause)
+        guard let observation = kind.cached(key) else { return outcome }
+        let failure = ActionFailure(error, of: error.operation)
+        let plan = kind.plan(observation, after: failure, now: Timestamp(sinceEpoch: time.wallNow()))
+        let metadata = kind.metadata(observation)
+        do throws(KubernetesError) {
+            try await write(plan, metadata)
+            return outcome
+        } catch {
+            // Another failure than the first, such as an old observation, is no matter of rights.
+            guard error.isForbidden else { return .retry(error, after: error.retryAfter) }
+            events.record(
+                EventNote(
+                    regarding: ObjectReference(Kind.type, metadata), type: .warning, reason: "Forbidden",
+                    note: error.description))
+            return .retry(error, after: error.retryAfter ?? forbiddenPause)
+        }
+    }
+}
+
+extension ActionFailure {
+    fileprivate init(_ error: KubernetesError, of operation: String) {
+        self.init(
+            operation: operation, code: error.status?.code, message: error.status?.message ?? error.description)
     }
 }

@@ -23,27 +23,34 @@ struct TrainingJobKind: Reconciled {
     func metadata(_ observation: TrainingJobObservation) -> ObjectMeta { observation.trainingJob.metadata }
 
     func observe(_ key: ObjectKey, live: Bool) async throws(KubernetesError) -> TrainingJobObservation? {
-        guard let trainingJob = live ? try await read(key) : caches.trainingJobs.get(key) else { return nil }
-        let jobs = live ? try await readJobs(of: trainingJob) : cachedJobs(of: trainingJob)
-        let pods =
-            live ? try await readPods(of: jobs, key) : jobs.flatMap { caches.pods.controlled(by: $0.metadata.uid) }
-        let template = trainingJob.spec.value?.template.json
-        let policy = try await policies.policy(
+        guard var observation = live ? try await read(key) : cached(key) else { return nil }
+        let template = observation.trainingJob.spec.value?.template.json
+        observation.policy = try await policies.policy(
             namespace: key.namespace ?? "", templates: template.map { [$0] } ?? [], live: live)
-        return TrainingJobObservation(
-            trainingJob: trainingJob, jobs: jobs, pods: pods, events: try await warnings(about: jobs, pods: pods),
-            policy: policy, isLive: live)
+        observation.events = try await warnings(about: observation.jobs, pods: observation.pods)
+        observation.isLive = live
+        return observation
     }
 
-    private func read(_ key: ObjectKey) async throws(KubernetesError) -> TrainingJob? {
-        try await client.object(Self.type, key, TrainingJob.init(json:))
+    func cached(_ key: ObjectKey) -> TrainingJobObservation? {
+        guard let trainingJob = caches.trainingJobs.get(key) else { return nil }
+        let jobs = cachedJobs(of: trainingJob)
+        return TrainingJobObservation(
+            trainingJob: trainingJob, jobs: jobs,
+            pods: jobs.flatMap { caches.pods.children(of: $0.metadata) })
+    }
+
+    private func read(_ key: ObjectKey) async throws(KubernetesError) -> TrainingJobObservation? {
+        guard let trainingJob = try await client.object(Self.type, key, TrainingJob.init(json:)) else { return nil }
+        let jobs = try await readJobs(of: trainingJob)
+        return TrainingJobObservation(trainingJob: trainingJob, jobs: jobs, pods: try await readPods(of: jobs, key))
     }
 
     private func cachedJobs(of trainingJob: TrainingJob) -> [JobObservation] {
         let named = TrainingJobPlan.jobNames(of: trainingJob).compactMap {
             caches.jobs.get(ObjectKey(namespace: trainingJob.metadata.namespace, name: $0))
         }
-        return (caches.jobs.controlled(by: trainingJob.metadata.uid) + named).uniqueByUID(\.metadata)
+        return (caches.jobs.children(of: trainingJob.metadata) + named).uniqueByUID(\.metadata)
     }
 
     private func readJobs(of trainingJob: TrainingJob) async throws(KubernetesError) -> [JobObservation] {

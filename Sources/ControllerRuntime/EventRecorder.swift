@@ -80,6 +80,8 @@ public struct EventRecorder: Sendable {
         struct State {
             var aggregator: EventAggregator
             var isStopping = false
+            /// The server has said that the right to write them is missing, and has not taken one since.
+            var isForbidden = false
             var signal = Gate()
         }
 
@@ -173,6 +175,7 @@ public struct EventRecorder: Sendable {
                 case .patch(let key, let patch):
                     _ = try await client.mergePatch(.events, key, patch, fieldManager: fieldManager)
                 }
+                mailbox.state.withLock { $0.isForbidden = false }
                 sent.increment()
                 return
             } catch {
@@ -181,7 +184,7 @@ public struct EventRecorder: Sendable {
                 let mayPass = error.isTooManyRequests || error.isServerError || error.transportCode != nil
                 if attempt == 5 || isStopping || !mayPass || error.isCancelled {
                     refused.increment()
-                    logger.debug("an event was not written", metadata: ["error": "\(error)"])
+                    report(error)
                     return
                 }
                 do {
@@ -192,5 +195,15 @@ public struct EventRecorder: Sendable {
                 backoff *= 2
             }
         }
+    }
+
+    /// A missing right is said once, for it is the administrator's to give.
+    private func report(_ error: KubernetesError) {
+        let isNews = mailbox.state.withLock { state in
+            defer { state.isForbidden = state.isForbidden || error.isForbidden }
+            return error.isForbidden && !state.isForbidden
+        }
+        logger.log(
+            level: isNews ? .warning : .debug, "an event was not written", metadata: ["error": "\(error)"])
     }
 }

@@ -34,6 +34,11 @@ public final class HealthChecks: Sendable {
         add(.ready, "sync-\(name)") { store.hasSynced ? .healthy : .unhealthy("not synced yet") }
     }
 
+    /// Ready while a reflector's store is whole and may be kept up. Takes the place of the store's own check.
+    public func addReflector<Object>(_ name: String, _ reflector: Reflector<Object>) {
+        add(.ready, "sync-\(name)") { reflector.status.health(hasSynced: reflector.store.hasSynced) }
+    }
+
     /// Live while no key has been worked on for longer than `limit`.
     public func addQueue(_ queue: WorkQueue, limit: Duration = .seconds(600)) {
         add(.live, "queue-\(queue.name)") {

@@ -151,6 +151,7 @@ public final class Reflector<Object: CachedObject>: Sendable {
             progress.phase = phase
             progress.lastContact = now
             progress.lastError = nil
+            progress.isForbidden = false
             progress.consecutiveFailures = 0
         }
     }
@@ -159,6 +160,7 @@ public final class Reflector<Object: CachedObject>: Sendable {
         if Task.isCancelled { return }
         progress.withLock { progress in
             progress.lastError = "\(error)"
+            progress.isForbidden = error.isForbidden
             progress.consecutiveFailures = machine.consecutiveFailures
             if consequence == .listAgain { progress.phase = .listing }
         }
@@ -193,7 +195,16 @@ public struct ReflectorProgress: Sendable, Hashable {
     /// When the server last answered, by the monotonic clock.
     public var lastContact: Duration
     public var lastError: String?
+    /// The last error says that a right is missing.
+    public var isForbidden = false
     public var consecutiveFailures = 0
+
+    /// Ready once the store is whole, and for as long as the server lets it be kept up.
+    public func health(hasSynced: Bool) -> Health {
+        if !hasSynced { return .unhealthy(lastError.map { "not synced yet: \($0)" } ?? "not synced yet") }
+        return isForbidden ? .unhealthy(lastError ?? "forbidden") : .healthy
+    }
+
     /// Lists taken in whole.
     public var lists = 0
     /// Watches that the server ended in good order.

@@ -112,4 +112,50 @@ import Testing
         t.delete(accounts + "/robot")
         #expect(t.server.user(ofToken: token, now: t.now) == nil)
     }
+
+    @Test func `Who holds back an owner's deletion may update its finalizers, and who adopts may delete`() {
+        func attempt(enforced: Bool, rights: [(String, String)], adopts: Bool) -> TestServer.Answer {
+            var t = TestServer {
+                $0.authorization = .rbac
+                $0.enforcesOwnerPermissions = enforced
+            }
+            let all = rights + [("jobs", "create"), ("pods", "create"), ("pods", "patch"), ("pods", "get")]
+            t.post(
+                Self.rbac + "/clusterroles",
+                [
+                    "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": ["name": "maker"],
+                    "rules": .array(
+                        all.map {
+                            ["apiGroups": ["", "batch"], "resources": [.string($0.0)], "verbs": [.string($0.1)]]
+                        }),
+                ])
+            t.post(
+                Self.rbac + "/clusterrolebindings",
+                [
+                    "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding",
+                    "metadata": ["name": "maker"],
+                    "roleRef": ["apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "maker"],
+                    "subjects": [["kind": "User", "name": "maker"]],
+                ])
+            t.user = UserInfo(name: "maker", groups: ["system:authenticated"])
+            let job = t.post(Sample.jobs, Sample.job("j")).json
+            let owner: JSONValue = [
+                "apiVersion": "batch/v1", "kind": "Job", "name": "j", "uid": job["metadata", "uid"] ?? "",
+                "blockOwnerDeletion": true,
+            ]
+            if !adopts { return t.post(Sample.pods, Sample.pod("p", owner: owner)) }
+            t.post(Sample.pods, Sample.pod("p"))
+            return t.merge(Sample.pods + "/p", ["metadata": ["ownerReferences": [owner]]])
+        }
+        #expect(attempt(enforced: false, rights: [], adopts: false).status == 201)
+        let refused = attempt(enforced: true, rights: [("jobs", "update")], adopts: false)
+        #expect(refused.status == 403)
+        #expect(refused.message.contains("a resource you can't set finalizers on"), "\(refused.message)")
+        #expect(attempt(enforced: true, rights: [("jobs/finalizers", "update")], adopts: false).status == 201)
+        let adopted = attempt(enforced: true, rights: [("jobs/finalizers", "update")], adopts: true)
+        #expect(adopted.status == 403)
+        #expect(adopted.message.contains("cannot set an ownerRef on a resource you can't delete"), "\(adopted.message)")
+        let rights = [("jobs/finalizers", "update"), ("pods", "delete")]
+        #expect(attempt(enforced: true, rights: rights, adopts: true).status == 200)
+    }
 }

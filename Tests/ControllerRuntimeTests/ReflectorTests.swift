@@ -351,4 +351,32 @@ struct ReflectorTests {
             }
         }
     }
+
+    @Test("is ready once it is whole, and not while the server forbids it to go on")
+    func readiness() async throws {
+        let bed = Bed()
+        let checks = HealthChecks()
+        checks.addSync("pods", bed.store)
+        checks.addReflector("pods", bed.reflector)
+        func says(_ word: String) -> Bool { checks.report(.ready).text.contains(word) }
+        try await bed.run {
+            await bed.server.next().refuse(403, reason: "Forbidden", message: "may not list")
+            await bed.passBackoff()
+            #expect(checks.report(.ready).results.count == 1)
+            #expect(says("not synced yet") && says("may not list"))
+            let watch = await bed.synced([], version: "10")
+            #expect(checks.report(.ready).isHealthy)
+            watch.end()
+            await bed.passBackoff()
+            await bed.server.next().refuse(403, reason: "Forbidden", message: "may not watch")
+            await bed.time.waitForSleepers(1)
+            #expect(!checks.report(.ready).isHealthy)
+            #expect(says("may not watch"))
+            bed.time.advance(by: .seconds(30))
+            // A server that is out of order for a moment is no reason to be unready.
+            await bed.server.next().refuse(503)
+            await bed.time.waitForSleepers(1)
+            #expect(checks.report(.ready).isHealthy)
+        }
+    }
 }

@@ -57,6 +57,7 @@ extension TestCluster {
         var options = LocalCluster.Options(dataDirectory: "\(directory.path)/cluster")
         options.jobs = JobPlanner(backoffBase: .milliseconds(100))
         options.apiServer.authorization = .rbac
+        options.apiServer.enforcesOwnerPermissions = true
         let node = try nodeOptions(images, in: directory.path)
         let result = Locked<Result?>(nil)
         try await LocalCluster.run(options, node: node, logger: logger) { handle in

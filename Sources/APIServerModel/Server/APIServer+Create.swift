@@ -30,6 +30,7 @@ extension APIServer {
         let name = json["metadata", "name"]?.string ?? ""
         let errors = validate(json, old: nil, request.resource)
         if !errors.isEmpty { throw .invalid(request.type, name, errors) }
+        try admitOwners(json, old: nil, request, context)
         try admitQuota(json, request)
         guard entry(request.resource, namespace: request.namespace, name: name) == nil else {
             throw .alreadyExists(request.type, name)

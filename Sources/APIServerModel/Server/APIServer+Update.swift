@@ -43,6 +43,7 @@ extension APIServer {
         }
         let errors = validate(json, old: before, request.resource)
         if !errors.isEmpty { throw .invalid(request.type, old.name, errors) }
+        try admitOwners(json, old: before, request, context)
         if let managedFields {
             json["metadata", "managedFields"] = managedFields
         } else {

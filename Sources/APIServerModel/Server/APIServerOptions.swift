@@ -36,6 +36,8 @@ public struct APIServerOptions: Sendable {
     public var serverAddress = ""
     public var gitVersion = "v1.31.0"
     public var authorization = Authorization.allowAll
+    /// The admission plugin OwnerReferencesPermissionEnforcement, which is off by default, and on in OpenShift.
+    public var enforcesOwnerPermissions = false
     /// A watch from a forgotten version is refused by a 410 status instead of an ERROR event; servers do either.
     public var refusesExpiredWatches = false
     /// What every namespace's `kube-root-ca.crt` holds; nil leaves it out.

@@ -128,6 +128,9 @@ public struct ActionFailure: Sendable, Hashable {
     /// A person or an administrator can mend it: rights, quota, limit ranges, policies.
     var isForbidden: Bool { code == 403 }
 
+    /// Of failures that are forbidden.
+    static let forbiddenReasons: Set = ["Forbidden", "QuotaExceeded"]
+
     var reason: String {
         if isRejection { return "Rejected" }
         if isForbidden { return message.contains("quota") ? "QuotaExceeded" : "Forbidden" }

@@ -123,7 +123,8 @@ extension MLModelPlanner {
         guard let reason = status.reason else { return nil }
         let stalled = status.conditions["Stalled"]
         let governing = stalled ?? status.conditions["Reconciling"] ?? status.conditions["Ready"]
-        let isWarning = stalled != nil || status.phase == .unavailable
+        let isWarning =
+            stalled != nil || status.phase == .unavailable || ActionFailure.forbiddenReasons.contains(reason)
         return PlannedEvent(
             isWarning ? .warning : .normal, reason: reason, action: "Reconcile", note: governing?.message ?? "")
     }
