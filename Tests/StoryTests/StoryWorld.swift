@@ -25,24 +25,31 @@ struct StoryWorld: Sendable {
         on backend: Backend, _ story: @escaping @Sendable (StoryWorld) async throws -> Result
     ) async throws -> Result {
         try await TestCluster.run(on: backend) { cluster in
-            var logger = Logger(label: "story")
-            logger.logLevel = .error
             // On a cluster of its own a story has a fine name; on a shared one the name tells whose it is.
             let suffix = backend == .local ? "" : "-\(UInt32.random(in: .min ... .max))"
-            let world = StoryWorld(cluster: cluster, namespace: "ml" + suffix, logger: logger)
-            try await world.makeNamespace()
+            return try await run(on: cluster, namespace: "ml" + suffix, story)
+        }
+    }
+
+    /// Runs one of several stories of a cluster.
+    static func run<Result: Sendable>(
+        on cluster: TestCluster, namespace: String, _ story: @escaping @Sendable (StoryWorld) async throws -> Result
+    ) async throws -> Result {
+        var logger = Logger(label: "story")
+        logger.logLevel = .error
+        let world = StoryWorld(cluster: cluster, namespace: namespace, logger: logger)
+        try await world.makeNamespace()
+        do {
+            let result = try await world.tell(story)
+            try await world.removeNamespace()
+            return result
+        } catch let failure {
             do {
-                let result = try await world.tell(story)
                 try await world.removeNamespace()
-                return result
-            } catch let failure {
-                do {
-                    try await world.removeNamespace()
-                } catch {
-                    // What the story died of says more.
-                }
-                throw failure
+            } catch {
+                // What the story died of says more.
             }
+            throw failure
         }
     }
 

@@ -1,0 +1,130 @@
+import AssayCore
+import AssayOperator
+import Concurrency
+import ControllerRuntime
+import CurlTransport
+import HTTPTransport
+import JSON
+import KubernetesClient
+import KubernetesModel
+import Logging
+import TestCluster
+import Testing
+
+/// An operator of one namespace, under an account of its own that has certain rights there and no others.
+struct LimitedOperator: Sendable {
+    private static let account = "limited"
+
+    let world: StoryWorld
+    private let lines = Locked<[String]>([])
+    private let port = Locked<Int?>(nil)
+
+    init(_ world: StoryWorld) { self.world = world }
+
+    var user: String { "system:serviceaccount:\(world.namespace):\(Self.account)" }
+
+    // MARK: Rights
+
+    /// Makes the account, and its role with these rights.
+    func install(_ rights: Set<Right>) async throws {
+        let (name, namespace) = (JSONValue.string(Self.account), JSONValue.string(world.namespace))
+        let metadata: JSONValue = ["name": name, "namespace": namespace]
+        _ = try await world.client.create(.serviceAccounts, ["metadata": metadata], fieldManager: "story")
+        _ = try await world.client.create(
+            Self.roles, ["metadata": metadata, "rules": Right.rules(rights)], fieldManager: "story")
+        _ = try await world.client.create(
+            Self.bindings,
+            [
+                "metadata": metadata,
+                "roleRef": ["apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name],
+                "subjects": [["kind": "ServiceAccount", "name": name, "namespace": namespace]],
+            ], fieldManager: "story")
+        if let last = rights.max() { try await waitUntilGranted(last) }
+    }
+
+    /// Gives these rights instead of those before.
+    func grant(_ rights: Set<Right>, among them: Right) async throws {
+        _ = try await world.client.mergePatch(
+            Self.roles, world.key(Self.account), ["rules": Right.rules(rights)], fieldManager: "story")
+        try await waitUntilGranted(them)
+    }
+
+    /// An API server learns of a role as others do, a little later.
+    private func waitUntilGranted(_ right: Right) async throws {
+        try await world.eventually("\(user) may \(right)") {
+            let parts = right.resource.split(separator: "/").map(String.init)
+            let review: JSONValue = [
+                "spec": [
+                    "user": .string(user),
+                    "resourceAttributes": [
+                        "verb": .string(right.verb), "group": .string(right.group), "resource": .string(parts[0]),
+                        "subresource": .string(parts.count > 1 ? parts[1] : ""), "namespace": .string(world.namespace),
+                    ],
+                ]
+            ]
+            return try await world.client.create(Self.reviews, review, fieldManager: "story")["status", "allowed"]
+                == true
+        }
+    }
+
+    private static func rbac(_ plural: String, _ kind: String) -> ResourceType {
+        ResourceType(group: "rbac.authorization.k8s.io", version: "v1", plural: plural, kind: kind)
+    }
+    private static let roles = rbac("roles", "Role")
+    private static let bindings = rbac("rolebindings", "RoleBinding")
+    private static let reviews = ResourceType(
+        group: "authorization.k8s.io", version: "v1", plural: "subjectaccessreviews", kind: "SubjectAccessReview",
+        isNamespaced: false)
+
+    // MARK: The operator
+
+    /// Runs it while `body` runs.
+    func run(_ body: @escaping @Sendable () async throws -> Void) async throws {
+        let account = try await world.cluster.serviceAccount(world.key(Self.account))
+        let transport = try CurlTransport(account.transport)
+        defer { transport.shutdown() }
+        let configuration = OperatorConfiguration(
+            namespace: world.namespace, pod: world.key(RightsStory.ownPodName),
+            health: .init(host: "127.0.0.1", port: 0))
+        let (lines, port) = (lines, port)
+        let logger = Logger(label: "operator") { label in
+            StructuredLogHandler(label: label) { line in
+                lines.withLock { $0.append(String(decoding: line, as: UTF8.self)) }
+            }
+        }
+        let daemon = AssayOperator(
+            configuration: configuration, transport: transport, credentials: account.credentials,
+            host: world.cluster.url, logger: logger, onListening: { listening in port.withLock { $0 = listening } })
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await daemon.run() }
+            group.addTask { try await body() }
+            defer { group.cancelAll() }
+            try await group.next()
+        }
+    }
+
+    /// What it has logged so far.
+    var log: [String] { lines.withLock { $0 } }
+
+    /// What it answers at `/readyz`; nil before it listens.
+    func readiness() async throws -> (isReady: Bool, text: String)? {
+        guard let port = port.withLock({ $0 }) else { return nil }
+        let transport = try CurlTransport(TransportConfiguration(server: "http://127.0.0.1:\(port)"))
+        defer { transport.shutdown() }
+        let response = try await transport.send(HTTPRequest(.get, "/readyz", delivery: .unary(timeout: .seconds(5))))
+        return (response.status == 200, String(decoding: try await response.body.collect(), as: UTF8.self))
+    }
+
+    // MARK: What it asked
+
+    /// Its requests, by right, and how many of each were refused.
+    func requests() async throws -> [String: (count: Int, refused: Int)] {
+        var result: [String: (count: Int, refused: Int)] = [:]
+        for (request, count) in try await world.cluster.requests() where request.user == user {
+            let right = "\(request.verb) \(request.resource)"
+            result[right, default: (0, 0)].count += count
+            if request.code == 403 { result[right, default: (0, 0)].refused += count }
+        }
+        return result
+    }
+}

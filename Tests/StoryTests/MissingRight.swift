@@ -1,0 +1,94 @@
+import KubernetesModel
+
+/// A right that is taken away, the story that breaks for want of it, and where the operator says so.
+struct MissingRight: Sendable {
+    enum Sign: Sendable {
+        /// `/readyz` is 503 and names it.
+        case readiness
+        /// `Reconciling` with the reason `Forbidden` names it, on an object of either kind.
+        case condition
+        /// A warning event about the object names it, for the status cannot be written.
+        case event
+        /// A warning in the log names it, for it concerns no object, or events themselves.
+        case log
+    }
+
+    var right: Right
+    var story: RightsStory
+    var sign: Sign
+    /// The request that is refused, where that is not the one which the right is named for.
+    var refused: String
+    /// What the server says.
+    var words: String
+    /// The story comes to its end all the same, later or with less said: it is the operator that is not well.
+    var leavesTheStoryWhole: Bool
+
+    /// Nil for a right that no story needs, which therefore has no place in the manifests.
+    init?(_ right: Right) {
+        guard let entry = Self.table[right.description] else { return nil }
+        self.right = right
+        (story, sign) = (entry.story, entry.sign)
+        refused = entry.refused ?? right.description
+        words = entry.words ?? right.refusal
+        leavesTheStoryWhole = entry.isOverAnyway
+    }
+
+    private struct Entry: Sendable {
+        var story = RightsStory.main
+        var sign = Sign.condition
+        var refused: String?
+        var words: String?
+        var isOverAnyway = false
+    }
+
+    /// The owner's finalizers are asked for when a child is made that holds the owner's deletion back.
+    private static func finalizers(_ child: String) -> Entry {
+        Entry(refused: "create \(child)", words: "a resource you can't set finalizers on")
+    }
+
+    private static let table: [String: Entry] = {
+        var table: [String: Entry] = [
+            "get mlmodels.assay.dev": Entry(),
+            "get trainingjobs.assay.dev": Entry(),
+            "create trainingjobs.assay.dev": Entry(),
+            "patch trainingjobs.assay.dev": Entry(story: .suspended),
+            "delete trainingjobs.assay.dev": Entry(story: .changedTraining),
+            "patch mlmodels.assay.dev/status": Entry(sign: .event),
+            "patch trainingjobs.assay.dev/status": Entry(sign: .event),
+            "update mlmodels.assay.dev/finalizers": finalizers("trainingjobs.assay.dev"),
+            "update trainingjobs.assay.dev/finalizers": finalizers("jobs.batch"),
+            "get jobs.batch": Entry(),
+            "create jobs.batch": Entry(),
+            "patch jobs.batch": Entry(story: .cleanedTraining),
+            "get deployments.apps": Entry(),
+            "create deployments.apps": Entry(),
+            "patch deployments.apps": Entry(story: .driftedDeployment),
+            "delete deployments.apps": Entry(story: .secondRevision),
+            "patch deployments.apps/scale": Entry(story: .scaled),
+            "get services": Entry(),
+            "create services": Entry(),
+            "patch services": Entry(story: .secondRevision),
+            "get pods": Entry(story: .ownPod, sign: .log, isOverAnyway: true),
+            "list events": Entry(story: .forbiddenPods),
+            "get namespaces": Entry(),
+            "get serviceaccounts": Entry(story: .lentAccount),
+            "create events.events.k8s.io": Entry(story: .events, sign: .log),
+            "patch events.events.k8s.io": Entry(story: .repeatedEvents, sign: .log),
+        ]
+        for type in [
+            "mlmodels.assay.dev", "trainingjobs.assay.dev", "jobs.batch", "deployments.apps", "services", "pods",
+        ] {
+            for verb in ["list", "watch"] { table["\(verb) \(type)"] = Entry(sign: .readiness) }
+        }
+        // What these would tell is also asked for before each step that is final.
+        for right in ["watch services", "watch pods"] { table[right]?.isOverAnyway = true }
+        return table
+    }()
+
+    /// One for each way to break and to say so.
+    static let representative: Set = [
+        "list jobs.batch", "watch mlmodels.assay.dev", "get namespaces", "create jobs.batch", "patch services",
+        "delete deployments.apps", "patch deployments.apps/scale", "update trainingjobs.assay.dev/finalizers",
+        "patch mlmodels.assay.dev/status", "create events.events.k8s.io", "list events", "get pods",
+    ]
+}

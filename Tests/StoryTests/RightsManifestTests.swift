@@ -1,0 +1,76 @@
+import FoundationEssentials
+import JSON
+import TestCluster
+import Testing
+
+/// What no role of ours may ever grant, and what is written about those that we have.
+@Suite struct RightsManifestTests {
+    static let files = ["manifests/rbac.yaml", "manifests/namespaced/rbac.yaml", "manifests/install.yaml"]
+
+    @Test func everyFileWithARoleIsLookedAt() throws {
+        let manager = FileManager.default
+        let root = "\(ProgramUnderTest.repository)/manifests"
+        let found = try manager.subpathsOfDirectory(atPath: root).filter { path in
+            guard path.hasSuffix(".yaml") else { return false }
+            let text = try String(contentsOfFile: "\(root)/\(path)", encoding: .utf8)
+            return text.contains("kind: Role\n") || text.contains("kind: ClusterRole\n")
+        }
+        #expect(Set(found.map { "manifests/\($0)" }) == Set(Self.files))
+    }
+
+    @Test(arguments: files) func aRoleGrantsNothingDangerous(_ file: String) throws {
+        let rules = try Right.rules(of: file)
+        #expect(!rules.isEmpty)
+        for rule in rules {
+            #expect(rule["nonResourceURLs"] == nil)
+            #expect(rule["apiGroups"]?.strings.isEmpty == false)
+        }
+        for right in try Right.granted(by: file) {
+            #expect(![right.verb, right.group, right.resource].contains { $0.contains("*") }, "\(right)")
+            #expect(!["impersonate", "escalate", "bind", "deletecollection", "approve", "sign"].contains(right.verb))
+            let type = right.resource.prefix { $0 != "/" }
+            #expect(!["secrets", "configmaps", "roles", "clusterroles", "nodes"].contains(type), "\(right)")
+            #expect(!right.group.contains("rbac") && !right.group.contains("admission"), "\(right)")
+            if type == "pods" { #expect(right.resource == "pods", "no log, exec, attach, portforward or proxy") }
+            if ["pods", "namespaces", "serviceaccounts"].contains(right.resource) {
+                #expect(["get", "list", "watch"].contains(right.verb), "\(right)")
+            }
+            #expect(!right.resource.hasSuffix("/token"), "\(right)")
+        }
+    }
+
+    @Test(arguments: files) func theOwnersFinalizersMayBeUpdatedForBlockOwnerDeletion(_ file: String) throws {
+        let rights = try Right.granted(by: file)
+        for resource in ["mlmodels/finalizers", "trainingjobs/finalizers"] {
+            #expect(rights.contains(Right(verb: "update", group: "assay.dev", resource: resource)))
+        }
+    }
+
+    @Test func aPodIsReadByNameInTheOperatorsOwnNamespaceOnly() throws {
+        let wide = try String(contentsOfFile: "\(ProgramUnderTest.repository)/manifests/rbac.yaml", encoding: .utf8)
+        #expect(try Right.shipped().contains(Right(verb: "get", group: "", resource: "pods")))
+        let clusterRole = try #require(wide.split(separator: "---").first { $0.contains("kind: ClusterRole\n") })
+        #expect(clusterRole.contains("resources: [pods]\n  verbs: [list, watch]"))
+    }
+
+    /// The table in the documentation has a row for each resource, with the verbs and why.
+    @Test func theDocumentationTellsOfEveryRightAndOfNoOther() throws {
+        let text = try String(contentsOfFile: "\(ProgramUnderTest.repository)/docs/security.md", encoding: .utf8)
+        var told: Set<String> = []
+        for line in text.split(separator: "\n") where line.hasPrefix("| `") {
+            let cells = line.split(separator: "|").map { $0.trimming(while: { $0 == " " }) }
+            try #require(cells.count == 3, "\(line)")
+            #expect(!cells[2].isEmpty, "\(line)")
+            let resource = cells[0].filter { $0 != "`" }
+            for verb in cells[1].split(separator: ", ") { told.insert("\(verb) \(resource)") }
+        }
+        #expect(told == Set(try Right.shipped().map(\.description)))
+    }
+}
+
+extension StringProtocol {
+    fileprivate func trimming(while isPadding: (Character) -> Bool) -> String {
+        let start = drop(while: isPadding)
+        return String(String(start.reversed().drop(while: isPadding)).reversed())
+    }
+}

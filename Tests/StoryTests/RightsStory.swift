@@ -1,0 +1,211 @@
+import AssayCore
+import JSON
+import KubernetesClient
+import KubernetesModel
+import TestCluster
+
+/// A short story that cannot go on without certain rights, and how to tell that it came to its end.
+struct RightsStory: Sendable {
+    /// What a person does, up to where the right is needed.
+    var begin: @Sendable (StoryWorld) async throws -> Void
+    /// Whether the end is reached.
+    var isOver: @Sendable (StoryWorld) async throws -> Bool
+
+    /// A model whose server does nothing, and costs next to nothing.
+    private static func model(seconds: Int = 3600, replicas: Int = 1) -> String {
+        ToyModel(serverCommand: "/bin/sh\", \"-c\", \"exec sleep \(seconds)", replicas: replicas).yaml
+            .replacing(
+                /readinessProbe:.*/, with: "readinessProbe: {exec: {command: [\"/bin/true\"]}, periodSeconds: 2}")
+    }
+
+    /// A model whose training never begins.
+    private static func waiting(suspended: Bool = false) -> String {
+        ToyModel(image: "registry.local/unknown:1").yaml
+            .replacing("\n  training:\n", with: "\n  suspend: \(suspended)\n  training:\n")
+    }
+
+    private static let alone = """
+        apiVersion: assay.dev/v1alpha1
+        kind: TrainingJob
+        metadata: {name: alone}
+        spec:
+          ttlSecondsAfterFinished: 3600
+          template:
+            spec:
+              restartPolicy: Never
+              containers: [{name: train, image: "registry.local/toy:1", command: [train]}]
+        """
+
+    private static func isServing(_ world: StoryWorld) async throws -> Bool {
+        let model = try await world.model()
+        return model.isObserved && model.isTrue("Ready") && model.phase == "Serving" && !model.isTrue("Reconciling")
+    }
+
+    private static func serve(_ world: StoryWorld) async throws {
+        try await world.apply(yaml: model())
+        try await world.eventually("a model serves in \(world.namespace)") { try await isServing(world) }
+    }
+
+    private static func deployment(_ world: StoryWorld) async throws -> JSONValue? {
+        try await world.client.listAll(.deployments, namespace: world.namespace).items.first
+    }
+
+    // MARK: The stories
+
+    static let main = RightsStory(
+        begin: { try await $0.apply(yaml: model()) }, isOver: { try await isServing($0) })
+
+    static let events = RightsStory(
+        begin: main.begin,
+        isOver: { world in
+            let reasons = try await world.client.listAll(.events, namespace: world.namespace).items
+                .map { $0["reason"]?.string }
+            return try await isServing(world) && reasons.contains("Promoted")
+        })
+
+    static let secondRevision = RightsStory(
+        begin: { world in
+            try await serve(world)
+            try await world.apply(yaml: model(seconds: 3601))
+        },
+        isOver: { world in
+            let model = try await world.model()
+            let states = model["status", "revisions"]?.array?.compactMap { $0["state"]?.string } ?? []
+            let deployments = try await world.count(.deployments)
+            return try await isServing(world) && states.contains("Superseded") && deployments == 1
+        })
+
+    static let driftedDeployment = RightsStory(
+        begin: { world in
+            try await serve(world)
+            let name = try await deployment(world)?["metadata", "name"]?.string ?? ""
+            _ = try await world.client.mergePatch(
+                .deployments, world.key(name), ["metadata": ["labels": [Label.revision: "drifted"]]],
+                fieldManager: "somebody")
+        },
+        isOver: { world in
+            let label = try await deployment(world)?["metadata", "labels"]?[Label.revision]?.string
+            return try await isServing(world) && label != nil && label != "drifted"
+        })
+
+    static let scaled = RightsStory(
+        begin: { world in
+            try await serve(world)
+            try await world.apply(yaml: model(replicas: 2))
+        },
+        isOver: { world in
+            let replicas = try await world.model()["status", "replicas"]?.int
+            return try await isServing(world) && replicas == 2
+        })
+
+    static let suspended = RightsStory(
+        begin: { world in
+            try await world.apply(yaml: waiting())
+            try await world.eventually("a training waits in \(world.namespace)") {
+                try await world.count(.trainingJobs) == 1
+            }
+            try await world.apply(yaml: waiting(suspended: true))
+        },
+        isOver: { world in
+            let children = try await world.client.listAll(.trainingJobs, namespace: world.namespace).items
+            return children.count == 1 && children[0]["spec", "suspend"] == true
+        })
+
+    static let changedTraining = RightsStory(
+        begin: { world in
+            try await world.apply(yaml: waiting())
+            try await world.eventually("a training waits in \(world.namespace)") {
+                try await world.count(.trainingJobs) == 1
+            }
+            try await world.apply(yaml: model())
+        },
+        isOver: { world in
+            let count = try await world.count(.trainingJobs)
+            return try await isServing(world) && count == 1
+        })
+
+    static let cleanedTraining = RightsStory(
+        begin: { try await $0.apply(yaml: alone) },
+        isOver: { world in
+            let job = try await world.client.listAll(.jobs, namespace: world.namespace).items.first
+            let lifetime = job?["spec", "ttlSecondsAfterFinished"]?.int
+            let keepsLifetime = world.cluster.features.contains(.jobTTL)
+            let training = try await world.client.get(.trainingJobs, world.key("alone"))
+            return training.isTrue("Ready") && (lifetime == 3600 || !keepsLifetime)
+        })
+
+    static let forbiddenPods = RightsStory(
+        begin: { world in
+            try await world.apply(
+                yaml: """
+                    apiVersion: v1
+                    kind: ResourceQuota
+                    metadata: {name: none}
+                    spec: {hard: {pods: "0"}}
+                    """)
+            try await world.apply(yaml: alone)
+        },
+        isOver: { world in
+            let training = try await world.client.get(.trainingJobs, world.key("alone"))
+            return training.condition("Reconciling")?.message.contains("pods cannot be created") == true
+        })
+
+    static let lentAccount = RightsStory(
+        begin: { world in
+            _ = try await world.client.create(
+                .serviceAccounts,
+                [
+                    "metadata": [
+                        "name": "runner", "namespace": .string(world.namespace),
+                        "annotations": [Label.allowUse: "true"],
+                    ]
+                ], fieldManager: "somebody")
+            try await world.apply(
+                yaml: model().replacing(
+                    "restartPolicy: Never", with: "restartPolicy: Never\n            serviceAccountName: runner"))
+        },
+        isOver: { try await isServing($0) })
+
+    /// The same happens to a model again, so that the event is counted and not written anew.
+    static let repeatedEvents = RightsStory(
+        begin: { try await suspendAgainAndAgain($0, times: 2) },
+        isOver: { world in
+            try await suspendAgainAndAgain(world, times: 2)
+            return try await world.client.listAll(.events, namespace: world.namespace).items
+                .contains { $0["series", "count"]?.int ?? 0 >= 2 }
+        })
+
+    private static func suspendAgainAndAgain(_ world: StoryWorld, times: Int) async throws {
+        for _ in 0..<times {
+            for suspended in [true, false] {
+                try await world.apply(yaml: waiting(suspended: suspended))
+                try await world.eventually("the model of \(world.namespace) is suspended: \(suspended)") {
+                    let model = try await world.model()
+                    return model.isObserved && model.isTrue("Suspended") == suspended
+                }
+            }
+        }
+    }
+
+    static let ownPodName = "self"
+
+    /// The operator learns the image of its own pod.
+    static let ownPod = RightsStory(
+        begin: { world in
+            let pod: JSONValue = [
+                "metadata": ["name": .string(ownPodName), "namespace": .string(world.namespace)],
+                "spec": [
+                    "restartPolicy": "Never",
+                    "containers": [
+                        [
+                            "name": "operator", "image": "registry.local/toy:1",
+                            "command": ["/bin/sh", "-c", "exec sleep 3600"],
+                        ]
+                    ],
+                ],
+            ]
+            _ = try await world.client.create(.pods, pod, fieldManager: "somebody")
+            try await world.apply(yaml: model())
+        },
+        isOver: { try await isServing($0) })
+}
