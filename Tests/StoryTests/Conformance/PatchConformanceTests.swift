@@ -117,7 +117,7 @@ extension Stories {
                     #expect(.array(environment) == step.result, "\(step.what)")
                 }
                 var order: JSONValue = [
-                    "name": "c", "env": [["name": "Y", "value": "1"], ["name": "X", "value": "1"]],
+                    "name": "c", "env": [["name": "X", "value": "1"], ["name": "Y", "value": "1"]],
                 ]
                 order["$setElementOrder/env"] = [["name": "X"], ["name": "Z"], ["name": "Y"]]
                 let ordered = try await patch(["containers": [order]])

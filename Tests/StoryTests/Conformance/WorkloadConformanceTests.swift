@@ -388,7 +388,8 @@ extension Stories {
                     .post, "/api/v1/nodes",
                     ["apiVersion": "v1", "kind": "Node", "metadata": ["name": .string(node)]])
                 let p = Path.pods + "/p"
-                let made = try await world.send(.post, Path.pods, Sample.pod("p"))
+                // Of no scheduler, which would write conditions of its own meanwhile.
+                let made = try await world.send(.post, Path.pods, Sample.pod("p", ["schedulerName": "nobody"]))
                 #expect(made.json["status", "phase"] == "Pending" && made.json["status", "qosClass"] == "BestEffort")
                 #expect(
                     made.json["spec", "serviceAccountName"] == "default"

@@ -203,7 +203,8 @@ extension Stories {
                 #expect(after.json["spec", "replicas"] == 1 && after.generation == 2)
                 func wanted(_ metadata: JSONValue, _ replicas: JSONValue) -> JSONValue {
                     [
-                        "apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": metadata,
+                        "apiVersion": "autoscaling/v1", "kind": "Scale",
+                        "metadata": metadata.merging(patch: ["namespace": .string(world.namespace)]),
                         "spec": ["replicas": replicas],
                     ]
                 }
