@@ -51,7 +51,10 @@ private struct World {
                 sets[index] = sets[index].merging(patch: patch)
                 sets[index]["metadata", "resourceVersion"] = .string("\(version)")
             case .patch(_, _, let patch): deployment = deployment.merging(patch: patch)
-            case .replaceStatus(_, let object): deployment["status"] = object["status"]
+            case .replaceStatus(_, let object):
+                // The API server takes annotations by a Deployment's status too.
+                deployment["status"] = object["status"]
+                deployment["metadata", "annotations"] = object["metadata", "annotations"]
             case .delete(_, let key, _, _): sets.removeAll { $0.name == key.name }
             default: continue
             }

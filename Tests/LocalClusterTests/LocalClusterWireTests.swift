@@ -80,8 +80,11 @@ private let jobSpec: JSONValue = [
             }
             #expect(endpoints?["subsets"]?[0]?["ports"]?[0]?["port"] == 8080)
             let slices = try await cluster.client.list(.endpointSlices, namespace: "default").items
-            let slice = slices.first { $0.name.hasPrefix("web-") }
-            #expect(slice?["endpoints"]?.array?.count == 2)
+            let slice = try #require(slices.first { $0.name.hasPrefix("web-") })
+            // It is written after the Endpoints.
+            try await cluster.wait(.endpointSlices, slice.name, for: "filled") {
+                $0?["endpoints"]?.array?.count == 2
+            }
             try await cluster.client.delete(.deployments, ObjectKey(namespace: "default", name: "web"))
             let left = try await cluster.waitForPods("app=web", 0) { !$0.isTerminating }
             #expect(left.isEmpty)
