@@ -82,7 +82,7 @@ extension Stories {
             "trainingjobs.assay.dev: create delete get list patch watch",
             "trainingjobs.assay.dev/status: patch",
             "trainingjobs.assay.dev/finalizers: update",
-            "jobs.batch: create delete get list patch watch",
+            "jobs.batch: create get list patch watch",
             "deployments.apps: create delete get list patch watch",
             "deployments.apps/scale: patch",
             "services: create get list patch watch",
