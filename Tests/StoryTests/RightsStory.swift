@@ -55,14 +55,6 @@ struct RightsStory: Sendable {
     static let main = RightsStory(
         begin: { try await $0.apply(yaml: model()) }, isOver: { try await isServing($0) })
 
-    static let events = RightsStory(
-        begin: main.begin,
-        isOver: { world in
-            let reasons = try await world.client.listAll(.events, namespace: world.namespace).items
-                .map { $0["reason"]?.string }
-            return try await isServing(world) && reasons.contains("Promoted")
-        })
-
     static let secondRevision = RightsStory(
         begin: { world in
             try await serve(world)
