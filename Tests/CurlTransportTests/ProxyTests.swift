@@ -36,6 +36,20 @@ import Musl
         try await CurlTransport(configuration).send(HTTPRequest(.get, "/")).text()
     }
 
+    /// In a process of its own: every program that another test starts would inherit such an environment.
+    @Test func aProxyOfTheEnvironmentIsNotUsed() async {
+        await #expect(processExitsWith: .success) {
+            for name in ["http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"] {
+                setenv(name, "http://127.0.0.1:1", 1)
+            }
+            let server = try RawServer { connection in
+                while connection.readRequest() != nil { connection.answer("directly") }
+            }
+            let configuration = TransportConfiguration(server: server.url)
+            #expect(try await Self.send(configuration) == "directly")
+        }
+    }
+
     @Test func thePasswordInTheURLGoesToTheProxyAndNoFurther() async throws {
         try await withServer("kubernetes") { port, authority in
             let proxy = try RawServer { connection in
