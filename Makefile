@@ -10,12 +10,11 @@ demo: prerequisites
 	swift build --product assay
 	scripts/demo
 
-# The end-to-end tests start the `assay` program that is built beside them. One test at a time: each story has a cluster,
-# a node and an operator of its own, which two cores run once at a time and not forty times. The stories run on a
-# Kubernetes API server too, which is built from Debian's source the first time (KUBEBUILDER_ASSETS names another).
+# The end-to-end tests start the `assay` program that is built beside them. The stories run on a Kubernetes API server too,
+# which is built from Debian's source the first time (KUBEBUILDER_ASSETS names another).
 test: prerequisites lint kubernetes crd-server
 	swift build --build-tests
-	swift test --skip-build --no-parallel $(if $(FILTER),--filter '$(FILTER)')
+	scripts/test '$(FILTER)'
 
 bench: prerequisites
 	swift build --configuration release --static-swift-stdlib --product assay

@@ -50,13 +50,17 @@ private struct Rotation: Sendable {
         }
         let followers = [try Follower(try client(user: "certificate")), try Follower(try client(user: "token"))]
         let load = Load()
+        let daemon = RenewedOperator(client: writer.client, kubeconfig: "\(directory.path)/token.kubeconfig")
+        try await TestCluster.installKinds(writer.client)
         try await withThrowingTaskGroup(of: Void.self) { group in
             for follower in followers { group.addTask { await follower.reflector.run() } }
             for follower in followers { try await follower.store.waitForSync() }
             group.addTask { try await load.run(writer.client, Self.keys) }
+            group.addTask { try await daemon.run { load.isOver } }
             var authority = server.authority
             for round in 1...rounds { authority = try await replaceAuthority(authority, round) }
             load.stop()
+            try await daemon.waitForEnd()
             try await check(followers, load, authority)
             group.cancelAll()
         }
@@ -215,6 +219,8 @@ private final class Load: Sendable {
 
     var written: [ObjectKey: [Int]] { state.withLock { $0.written } }
     var failures: Int { state.withLock { $0.failures } }
+
+    var isOver: Bool { state.withLock { $0.isOver } }
 
     func stop() { state.withLock { $0.isOver = true } }
 

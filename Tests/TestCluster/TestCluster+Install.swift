@@ -11,8 +11,15 @@ extension TestCluster {
 
     /// Posts our kinds, the operator's namespace and its rights, and waits until the kinds are served.
     public func install() async throws {
-        for file in ["crds/assay.dev_trainingjobs.yaml", "crds/assay.dev_mlmodels.yaml"] { try await post(file) }
-        for file in ["manifests/namespace.yaml", "manifests/rbac.yaml"] { try await post(file) }
+        for file in ["manifests/namespace.yaml", "manifests/rbac.yaml"] { try await Self.post(file, client) }
+        try await Self.installKinds(client)
+    }
+
+    /// Posts our kinds, and waits until they are served.
+    public static func installKinds(_ client: KubernetesClient) async throws {
+        for file in ["crds/assay.dev_trainingjobs.yaml", "crds/assay.dev_mlmodels.yaml"] {
+            try await post(file, client)
+        }
         for type in [ResourceType.trainingJobs, .mlModels] {
             try await eventually("\(type) are served") { () throws(KubernetesError) in
                 do throws(KubernetesError) {
@@ -27,11 +34,11 @@ extension TestCluster {
     }
 
     /// Posts every document of a file of the repository, as it stands.
-    private func post(_ file: String) async throws {
+    private static func post(_ file: String, _ client: KubernetesClient) async throws {
         let text = try String(contentsOfFile: "\(ProgramUnderTest.repository)/\(file)", encoding: .utf8)
         for document in try JSONValue.documents(yaml: text) {
             let kind = document["kind"]?.string ?? ""
-            guard let type = Self.installed.first(where: { $0.kind == kind }) else {
+            guard let type = installed.first(where: { $0.kind == kind }) else {
                 throw TestClusterError("\(file) holds a \(kind), which tests do not install")
             }
             let metadata = document["metadata"]
@@ -63,6 +70,11 @@ extension TestCluster {
 
     /// Asks again and again, for a minute, until the answer is yes.
     public func eventually(_ what: String, _ isTrue: () async throws -> Bool) async throws {
+        try await Self.eventually(what, isTrue)
+    }
+
+    /// Asks again and again, for a minute, until the answer is yes.
+    public static func eventually(_ what: String, _ isTrue: () async throws -> Bool) async throws {
         for _ in 0..<600 {
             if try await isTrue() { return }
             try await Task.sleep(for: .milliseconds(100))

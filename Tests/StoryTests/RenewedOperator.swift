@@ -1,0 +1,92 @@
+import AssayCore
+import Concurrency
+import JSON
+import KubernetesClient
+import KubernetesModel
+import Subprocess
+import TestCluster
+import Testing
+import YAML
+
+/// The operator's program, started once with files that are renewed under it, and a model of which it must answer every
+/// change.
+final class RenewedOperator: Sendable {
+    private static let key = ObjectKey(namespace: "default", name: "toy")
+
+    private let client: KubernetesClient
+    private let kubeconfig: String
+    private let end = Locked<(changes: Int, status: TerminationStatus)?>(nil)
+
+    init(client: KubernetesClient, kubeconfig: String) {
+        (self.client, self.kubeconfig) = (client, kubeconfig)
+    }
+
+    /// Changes the model again and again until it is over, each time when the change before was answered. Then the program
+    /// is told to stop: one that ended before, or was started anew, could not end well.
+    func run(until isOver: @escaping @Sendable () -> Bool) async throws {
+        let program = try #require(ProgramUnderTest.assay)
+        let changes = Locked(0)
+        let result = try await Subprocess.run(
+            .name("env"),
+            arguments: [program, "operator", "--kubeconfig", kubeconfig, "--health-address", "none"],
+            input: .none, output: .discarded, error: .discarded
+        ) { execution in
+            do {
+                try await self.makeModel()
+                repeat {
+                    try await self.change()
+                    changes.withLock { $0 += 1 }
+                } while !isOver()
+                try execution.send(signal: .terminate)
+            } catch {
+                try execution.send(signal: .kill)
+                throw error
+            }
+        }
+        let count = changes.withLock { $0 }
+        end.withLock { $0 = (count, result.terminationStatus) }
+    }
+
+    /// Returns when ``run(until:)`` is done, and says how it went.
+    func waitForEnd() async throws {
+        try await TestCluster.eventually("the operator's program ended") { end.withLock { $0 != nil } }
+        let (changes, status) = try #require(end.withLock { $0 })
+        #expect(status == .exited(0), "the program that was started is the one that stopped")
+        #expect(changes > 20, "changes were answered all the while")
+        print("rotation: the operator answered \(changes) changes of a model")
+    }
+
+    private func makeModel() async throws {
+        var model = try #require(JSONValue.documents(yaml: ToyModel(name: Self.key.name).yaml).first)
+        model["metadata"] = ["name": .string(Self.key.name), "namespace": "default"]
+        _ = try await client.create(.mlModels, model, fieldManager: "load")
+    }
+
+    /// Suspends it, or no longer, and waits until the operator has seen that.
+    private func change() async throws {
+        let before = try await client.get(.mlModels, Self.key)
+        let isSuspended = before["spec", "suspend"]?.bool ?? false
+        let generation = try await patch(["spec": ["suspend": .bool(!isSuspended)]])
+        try await TestCluster.eventually("generation \(generation) is answered") {
+            do throws(KubernetesError) {
+                let seen = try await client.get(.mlModels, Self.key)["status", "observedGeneration"]?.int ?? 0
+                return seen >= generation
+            } catch {
+                return false
+            }
+        }
+    }
+
+    /// Asks again, for this client's own files are renewed too.
+    private func patch(_ patch: JSONValue) async throws -> Int {
+        while true {
+            do throws(KubernetesError) {
+                let changed = try await client.mergePatch(.mlModels, Self.key, patch, fieldManager: "load")
+                return changed["metadata", "generation"]?.int ?? 0
+            } catch {
+                if error.isCancelled { throw error }
+                try await Task.sleep(for: .milliseconds(50))
+            }
+        }
+    }
+}
