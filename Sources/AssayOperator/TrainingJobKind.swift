@@ -27,7 +27,7 @@ struct TrainingJobKind: Reconciled {
         let template = observation.trainingJob.spec.value?.template.json
         observation.policy = try await policies.policy(
             namespace: key.namespace ?? "", templates: template.map { [$0] } ?? [], live: live)
-        observation.events = try await warnings(about: observation.jobs, pods: observation.pods)
+        observation.events = try await warnings(observation)
         observation.isLive = live
         return observation
     }
@@ -78,14 +78,15 @@ struct TrainingJobKind: Reconciled {
         ).filter { $0.metadata.controller.map { owners.contains($0.uid) } ?? false }
     }
 
-    /// The warnings about Jobs that run but have no pod: only an event tells that a quota or an admission rule forbids
-    /// one.
-    private func warnings(
-        about jobs: [JobObservation], pods: [PodObservation]
-    ) async throws(KubernetesError) -> [EventObservation] {
+    /// The warnings about Jobs that have no pod, though their start was told of already: only an event tells that a quota
+    /// or an admission rule forbids one, and a Job that never had a pod need not have a start time.
+    private func warnings(_ observation: TrainingJobObservation) async throws(KubernetesError) -> [EventObservation] {
         var result: [EventObservation] = []
-        for job in jobs where !job.isFinished && !job.suspend && job.startTime != nil {
-            guard !pods.contains(where: { $0.metadata.controller?.uid == job.metadata.uid }) else { continue }
+        guard observation.trainingJob.status.value?.reason != TrainingJobPlan.jobCreated else { return [] }
+        for job in observation.jobs where !job.isFinished && !job.suspend {
+            guard !observation.pods.contains(where: { $0.metadata.controller?.uid == job.metadata.uid }) else {
+                continue
+            }
             let selector = "involvedObject.kind=Job,involvedObject.name=\(job.metadata.name),type=Warning"
             result += try await client.objects(
                 .coreEvents, namespace: job.metadata.namespace, ListOptions(fieldSelector: selector),

@@ -5,6 +5,8 @@ import KubernetesModel
 public enum TrainingJobPlan {
     /// The attempts that a training gets if its Jobs are deleted before they have a result.
     static let mostAttempts = 5
+    /// The status' reason from the making of an attempt's Job until that was seen.
+    public static let jobCreated = "JobCreated"
 
     public static func plan(_ observed: TrainingJobObservation, now: Timestamp) -> Plan {
         guard !observed.trainingJob.metadata.isBeingDeleted else { return Plan() }

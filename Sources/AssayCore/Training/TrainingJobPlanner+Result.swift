@@ -41,6 +41,8 @@ extension TrainingJobPlanner {
         var trouble = PodTrouble.pending(pods, template: spec.template, path: "spec.template")
         if trouble == nil, pods.allSatisfy({ $0.phase == "Failed" }) {
             trouble = PodTrouble.refusedCreation(observed.events, uid: child.metadata.uid)
+            // Nothing is watched that would tell of a refusal, or of its end.
+            if pods.isEmpty { result.requeueAfter = trouble == nil ? .seconds(5) : .seconds(30) }
             // Between two tries: why the last one failed.
             trouble = trouble ?? lastFailure(pods, spec)
         }

@@ -85,6 +85,6 @@ extension TrainingJobPlanner {
     }
 
     private func isTrouble(_ reason: String) -> Bool {
-        !["JobCreated", "Starting", "Training", "Suspended", "WaitingForDeletion"].contains(reason)
+        ![TrainingJobPlan.jobCreated, "Starting", "Training", "Suspended", "WaitingForDeletion"].contains(reason)
     }
 }

@@ -127,7 +127,7 @@ struct TrainingJobPlanner {
         }
         result.actions.append(.create(.jobs, rendered, manager: FieldManager.spec))
         record(name, number: number, spec)
-        progress(.pending, reason: "JobCreated", message: "the Job \(name) is made")
+        progress(.pending, reason: TrainingJobPlan.jobCreated, message: "the Job \(name) is made")
     }
 
     private mutating func record(_ name: String, number: Int, _ spec: TrainingJobSpec) {
