@@ -155,8 +155,10 @@ let package = Package(
         tests(
             "LocalCluster",
             [
-                "APIServerModel", "Concurrency", "ControllerRuntime", "CurlTransport", "HTTPTransport", "JSON",
-                "KubernetesClient", "KubernetesModel", "YAML", log, subprocess,
+                "APIServerModel", "CLinux", "Concurrency", "ControllerRuntime", "CurlTransport", "HTTPTransport",
+                "JSON", "JSON", "KubernetesClient", "KubernetesModel", "YAML", log, subprocess,
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
             ]
         ),
         // What whole stories are told on: LocalCluster and a real Kubernetes behind one face.

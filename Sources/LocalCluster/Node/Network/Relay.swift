@@ -18,6 +18,8 @@ final class Relay: ChannelDuplexHandler {
 
     private var context: ChannelHandlerContext?
     private var partner: Relay?
+    /// What came before there was a partner: NIO reads all at a connection's end, however early that is.
+    private var early = ByteBuffer()
     private var isReadHeld = false
     private var isInputClosed = false
     private var isOutputClosed = false
@@ -40,6 +42,12 @@ final class Relay: ChannelDuplexHandler {
             partner?.reset()
             return
         }
+        if early.readableBytes > 0 {
+            partner?.write(early)
+            partner?.context?.flush()
+            early = ByteBuffer()
+        }
+        if isInputClosed { partner?.closeOutput() }
         do {
             try context.channel.syncOptions?.setOption(.autoRead, value: true)
         } catch {
@@ -78,7 +86,8 @@ final class Relay: ChannelDuplexHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        partner?.write(unwrapInboundIn(data))
+        var bytes = unwrapInboundIn(data)
+        if let partner { partner.write(bytes) } else { early.writeBuffer(&bytes) }
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
