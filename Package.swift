@@ -156,7 +156,7 @@ let package = Package(
             "LocalCluster",
             [
                 "APIServerModel", "CLinux", "Concurrency", "ControllerRuntime", "CurlTransport", "HTTPTransport",
-                "JSON", "JSON", "KubernetesClient", "KubernetesModel", "YAML", log, subprocess,
+                "JSON", "KubernetesClient", "KubernetesModel", "YAML", log, subprocess,
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),
             ]
