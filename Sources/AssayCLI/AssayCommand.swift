@@ -1,10 +1,11 @@
 import ArgumentParser
+import AssayOperator
 
 struct AssayCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "assay",
         abstract: "Trains, proves and serves machine-learning models on Kubernetes.",
-        version: "0.1.0",
+        version: AssayOperator.version,
         subcommands: [OperatorCommand.self, LocalCommand.self, NodeCommand.self]
     )
 }

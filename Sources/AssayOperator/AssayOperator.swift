@@ -12,12 +12,14 @@ import ServiceLifecycle
 /// Everything it knows is in the cluster. It may be killed at any moment and started again.
 public struct AssayOperator: Service {
     public static let controllerName = "assay.dev/operator"
+    public static let version = "0.1.0"
 
     let configuration: OperatorConfiguration
     let client: KubernetesClient
     let time: any TimeSource
     let logger: Logger
     let metrics: MetricsRegistry
+    let debug: DebugState
     private let ownImage: OwnImage
     /// Told where health and metrics are served, once they are.
     let onListening: @Sendable (Int) -> Void
@@ -31,10 +33,13 @@ public struct AssayOperator: Service {
         self.time = time
         self.logger = logger
         self.onListening = onListening
-        metrics = MetricsRegistry()
+        metrics = MetricsRegistry(descriptions: OperatorMetrics.descriptions)
         ProcessMetrics.add(to: metrics)
+        debug = DebugState(version: Self.version, time: time)
+        let metered = MeteredTransport(transport, host: host, registry: metrics, time: time)
+        debug.addRequests(metered.log)
         client = KubernetesClient(
-            transport: MeteredTransport(transport, host: host, registry: metrics, time: time),
+            transport: metered,
             credentials: credentials, time: time, logger: logger)
         ownImage = OwnImage(
             pod: configuration.pod, client: client, time: time, logger: logger, metrics: metrics)
@@ -48,6 +53,7 @@ public struct AssayOperator: Service {
         let caches = Caches()
         let checks = HealthChecks()
         caches.addReadiness(to: checks)
+        OperatorMetrics(registry: metrics).follow(caches)
         let events = EventRecorder(
             client: client, controller: Self.controllerName, instance: configuration.instance, time: time,
             logger: logger, metrics: metrics)
@@ -61,7 +67,8 @@ public struct AssayOperator: Service {
 
         try await withThrowingTaskGroup(of: Void.self) { group in
             if let address = configuration.health {
-                let server = StatusServer(address: address, checks: checks, metrics: metrics, logger: logger)
+                let server = StatusServer(
+                    address: address, checks: checks, metrics: metrics, debug: debug, logger: logger)
                 group.addTask { try await server.run(onListening: onListening) }
             }
             group.addTask {
@@ -78,10 +85,12 @@ public struct AssayOperator: Service {
     ) -> Controller {
         let queue = WorkQueue(name: name, time: time, metrics: metrics)
         checks.addQueue(queue)
+        debug.addQueue(queue)
         let reconciler = Reconciler(
             kind: kind, client: client, caches: caches, events: events, time: time, logger: logger)
         return Controller(
-            name: name, workers: configuration.workers, queue: queue, drainDeadline: configuration.drainDeadline,
+            name: name, type: Kind.type, workers: configuration.workers, queue: queue,
+            drainDeadline: configuration.drainDeadline,
             time: time, logger: logger, metrics: metrics, waitForCaches: { try await caches.waitForSync() },
             reconcile: { await reconciler.reconcile($0) })
     }
@@ -93,7 +102,7 @@ public struct AssayOperator: Service {
         await withTaskGroup(of: Void.self) { background in
             caches.run(
                 in: &background, client: client, namespace: configuration.namespace, time: time, logger: logger,
-                metrics: metrics, checks: checks)
+                metrics: metrics, checks: checks, debug: debug)
             background.addTask { await ownImage.learn() }
             await withTaskGroup(of: Void.self) { recording in
                 recording.addTask { await events.run() }

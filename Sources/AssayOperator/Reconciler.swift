@@ -58,6 +58,7 @@ struct Reconciler<Kind: Reconciled>: Sendable {
             pending.forget(key)
             return .done
         }
+        LogScope.note("generation", "\(kind.metadata(observation).generation)")
         if live { pending.forget(key) }
         let now = Timestamp(sinceEpoch: time.wallNow())
         var plan = kind.plan(observation, now: now)
@@ -101,7 +102,7 @@ struct Reconciler<Kind: Reconciled>: Sendable {
 
     private func perform(_ action: Action, for key: ObjectKey) async throws(KubernetesError) {
         logger.info(
-            "writing", metadata: ["key": "\(key)", "verb": "\(action.verb)", "object": "\(action.type) \(action.key)"])
+            "writing", metadata: ["verb": "\(action.verb)", "object": "\(action.type) \(action.key)"])
         switch action {
         case .create(let type, let object, let manager):
             note(type, try await client.create(type, object, fieldManager: manager), for: key)
@@ -157,8 +158,7 @@ struct Reconciler<Kind: Reconciled>: Sendable {
             observation, after: ActionFailure(error, of: operation), now: Timestamp(sinceEpoch: time.wallNow()))
         try await write(plan, metadata)
         if error.isInvalid {
-            logger.warning("refused", metadata: ["key": "\(metadata.key)", "error": "\(error)"])
-            return .done
+            return .refused(error)
         }
         return .retry(error, after: error.retryAfter ?? (error.isForbidden ? forbiddenPause : nil))
     }

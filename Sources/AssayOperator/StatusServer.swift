@@ -1,13 +1,19 @@
 import ControllerRuntime
 import HTTPServer
 import HTTPTransport
+import JSON
 import Logging
 
-/// Serves `/livez` (also as `/healthz`), `/readyz` and `/metrics` over plain HTTP, for probes and Prometheus.
+/// Serves `/livez` (also as `/healthz`), `/readyz` and `/metrics` over plain HTTP, for probes and Prometheus, and
+/// `/debug/state` for a person.
+///
+/// The last names the objects of every namespace, so it is answered to the pod itself alone: `kubectl port-forward` gets
+/// there, and asks the API server for the right to.
 struct StatusServer: Sendable {
     let address: OperatorConfiguration.Address
     let checks: HealthChecks
     let metrics: MetricsRegistry
+    let debug: DebugState
     let logger: Logger
 
     /// Serves until the task is cancelled.
@@ -27,11 +33,29 @@ struct StatusServer: Sendable {
         case "/livez", "/healthz": return health(.live)
         case "/readyz": return health(.ready)
         case "/metrics":
+            let format = MetricsFormat(accept: request.headers["Accept"])
             return HTTPServerResponse(
-                status: 200, headers: ["Content-Type": MetricsRegistry.contentType],
-                body: .bytes(Array(metrics.exposition().utf8)))
+                status: 200, headers: ["Content-Type": format.contentType, "Vary": "Accept"],
+                body: .bytes(Array(metrics.exposition(format).utf8)))
+        case "/debug/state": return state(request)
         default: return .text("no such path\n", status: 404)
         }
+    }
+
+    private func state(_ request: HTTPServerRequest) -> HTTPServerResponse {
+        guard ["127.0.0.1", "::1", "::ffff:127.0.0.1"].contains(request.remoteAddress) else {
+            return .text("answered to the pod itself alone: kubectl port-forward\n", status: 403)
+        }
+        let query = (request.query ?? "").split(separator: "&")
+        let likesJSON = request.headers["Accept"]?.contains("application/json") ?? false
+        var answer = HTTPServerResponse.text(debug.text)
+        if query.contains("format=json") || (likesJSON && !query.contains("format=text")) {
+            answer.headers = ["Content-Type": "application/json"]
+            answer.body = .bytes(Array((debug.json.serialized() + "\n").utf8))
+        }
+        answer.headers["Vary"] = "Accept"
+        answer.headers["Cache-Control"] = "no-store"
+        return answer
     }
 
     private func health(_ endpoint: HealthChecks.Endpoint) -> HTTPServerResponse {

@@ -11,6 +11,8 @@ public enum ReconcileOutcome: Sendable {
     case requeue(after: Duration)
     /// Try again: after this time where it is known, else after a delay that grows with each failure.
     case retry(any Error, after: Duration?)
+    /// Trying again would not help: nothing to do until something changes.
+    case refused(any Error)
 }
 
 /// Takes keys from a queue and reconciles them, with a fixed number of workers, one worker per key.
@@ -22,21 +24,25 @@ public struct Controller: Sendable, Service {
     public let name: String
     public let queue: WorkQueue
     private let workers: Int
+    private let scope: LogScope
     private let drainDeadline: Duration
     private let time: any TimeSource
     private let logger: Logger
     private let metrics: ControllerMetrics
+    private let reconcileIDs: ReconcileIDs
     private let waitForCaches: @Sendable () async throws -> Void
     private let reconcile: @Sendable (ObjectKey) async -> ReconcileOutcome
 
     /// - Parameters:
+    ///   - type: of the objects that the keys name, for the log.
     ///   - workers: how many keys are worked on at once, at least one.
     ///   - drainDeadline: how long a reconcile may go on after the controller was told to stop.
     ///   - waitForCaches: returns once the stores that `reconcile` reads have synced; no key is taken before.
     ///   - reconcile: makes the world look as the object says. It bounds its own calls; it is never called twice at a
     ///     time for one key.
     public init(
-        name: String, workers: Int = 1, queue: WorkQueue, drainDeadline: Duration = .seconds(20),
+        name: String, type: ResourceType? = nil, workers: Int = 1, queue: WorkQueue,
+        drainDeadline: Duration = .seconds(20),
         time: any TimeSource = SystemTime(), logger: Logger, metrics: MetricsRegistry? = nil,
         waitForCaches: @escaping @Sendable () async throws -> Void = {},
         reconcile: @escaping @Sendable (ObjectKey) async -> ReconcileOutcome
@@ -46,16 +52,19 @@ public struct Controller: Sendable, Service {
         self.queue = queue
         self.drainDeadline = drainDeadline
         self.time = time
-        var logger = logger
-        logger[metadataKey: "controller"] = "\(name)"
         self.logger = logger
+        scope = LogScope(["controller": "\(name)"])
+        if let type { scope["kind"] = "\(type.kind)" }
+        reconcileIDs = ReconcileIDs(startedAt: time.wallNow())
         self.metrics = ControllerMetrics(name: name, workers: max(1, workers), registry: metrics)
         self.waitForCaches = waitForCaches
         self.reconcile = reconcile
     }
 
     /// Runs until the queue is shut down or the task cancelled.
-    public func run() async {
+    public func run() async { await scope.around { await runWorkers() } }
+
+    private func runWorkers() async {
         let stopping = Gate()
         await withGracefulShutdownHandler {
             await withTaskGroup(of: Ending.self) { group in
@@ -120,11 +129,22 @@ public struct Controller: Sendable, Service {
     }
 
     private func process(_ key: ObjectKey) async {
-        let started = time.monotonicNow()
-        metrics.active.increment()
-        let outcome = await reconcile(key)
-        metrics.active.increment(by: -1)
-        metrics.duration.observe(time.monotonicNow() - started)
+        let scope = scope.with(["name": "\(key.name)", "reconcileID": "\(reconcileIDs.next())"])
+        if let namespace = key.namespace { scope["namespace"] = "\(namespace)" }
+        await scope.around {
+            let started = time.monotonicNow()
+            metrics.active.increment()
+            let outcome = await reconcile(key)
+            metrics.active.increment(by: -1)
+            let took = time.monotonicNow() - started
+            metrics.duration.observe(took)
+            logger.debug("reconciled", metadata: ["took": "\(took)", "outcome": "\(outcome.word)"])
+            settle(key, outcome)
+        }
+        queue.done(key)
+    }
+
+    private func settle(_ key: ObjectKey, _ outcome: ReconcileOutcome) {
         switch outcome {
         case .done:
             metrics.success.increment()
@@ -134,8 +154,14 @@ public struct Controller: Sendable, Service {
             queue.forget(key)
             queue.add(key, after: delay)
         case .retry(let error, let delay): failed(key, error, after: delay)
+        case .refused(let error):
+            metrics.error.increment()
+            metrics.errors.increment()
+            metrics.terminal.increment()
+            logger.error("reconcile was refused, and waits for a change", metadata: ["error": "\(error)"])
+            queue.forget(key)
+            queue.noteFailure(key, error)
         }
-        queue.done(key)
     }
 
     private func failed(_ key: ObjectKey, _ error: any Error, after delay: Duration?) {
@@ -146,9 +172,19 @@ public struct Controller: Sendable, Service {
         logger.warning(
             "reconcile failed",
             metadata: [
-                "key": "\(key)", "error": "\(error)", "failures": "\(queue.failureCount(key) + 1)",
+                "error": "\(error)", "failures": "\(queue.failureCount(key) + 1)",
                 "next": "\(delay.map { "after \($0)" } ?? "after a growing delay")",
             ])
-        if let delay { queue.add(key, after: delay) } else { queue.addRateLimited(key) }
+        queue.retry(key, because: error, after: delay)
+    }
+}
+
+extension ReconcileOutcome {
+    fileprivate var word: String {
+        switch self {
+        case .done: "success"
+        case .requeue: "requeue_after"
+        case .retry, .refused: "error"
+        }
     }
 }

@@ -5,8 +5,10 @@ import KubernetesModel
 /// Which events are written, and how, without I/O.
 ///
 /// An event equal to one of the last ten minutes (in all but time) raises that one's count. The count is written when
-/// it reaches a power of two, so that a thousand repetitions cost ten writes, and once more at the end. An object has
-/// 25 events at once and then one every five minutes, as in client-go's spam filter.
+/// it reaches a power of two, so that a thousand repetitions cost ten writes, and once more at the end. After client-go's
+/// correlator (`tools/record/events_cache.go`): of events that differ in their notes alone, the tenth and those after it
+/// are one; an object has 25 events at once and then one every five minutes. Unlike there, repetitions take no share of
+/// the 25, for they cost next to nothing here.
 struct EventAggregator: Sendable {
     enum Write: Sendable, Hashable {
         case create(JSONValue)
@@ -26,7 +28,8 @@ struct EventAggregator: Sendable {
         var type: EventNote.Kind
         var reason: String
         var action: String
-        var note: String
+        /// Nil for one that stands for many.
+        var note: String?
 
         init(_ note: EventNote) {
             regarding = note.regarding
@@ -41,6 +44,12 @@ struct EventAggregator: Sendable {
         }
     }
 
+    /// The notes of events that differ in nothing else.
+    private struct Similar {
+        var notes: Set<String>
+        var lastSeen: Duration
+    }
+
     private struct Known {
         var key: ObjectKey
         var count: Int64
@@ -53,10 +62,14 @@ struct EventAggregator: Sendable {
     static let queueLimit = 1000
     static let memoryLimit = 4096
     static let noteLimit = 1024
+    /// So many notes of one reason have events of their own.
+    static let similarLimit = 9
+    static let combinedPrefix = "(combined from similar events): "
 
     private let controller: String
     private let instance: String
     private var known: [Identity: Known] = [:]
+    private var similar: [Identity: Similar] = [:]
     private var buckets: [ObjectReference: TokenBucket] = [:]
     private var pending = Deque<Identity>()
     /// The events to create; what is pending without one is a count to be written.
@@ -80,7 +93,11 @@ struct EventAggregator: Sendable {
         note.note = note.note.truncated(toUTF8: Self.noteLimit)
         note.reason = note.reason.truncated(toUTF8: 128)
         note.action = note.action.truncated(toUTF8: 128)
-        let identity = Identity(note)
+        var identity = Identity(note)
+        if isOneOfMany(identity, now) {
+            identity.note = nil
+            note.note = (Self.combinedPrefix + note.note).truncated(toUTF8: Self.noteLimit)
+        }
         if var entry = known[identity], now - entry.lastSeen < Self.window {
             entry.count += 1
             entry.lastSeen = now
@@ -135,6 +152,21 @@ struct EventAggregator: Sendable {
 
     mutating func close() { isClosed = true }
 
+    /// Whether so many events differ from this one in their notes alone that it is told together with others.
+    private mutating func isOneOfMany(_ identity: Identity, _ now: Duration) -> Bool {
+        guard let note = identity.note else { return true }
+        var group = identity
+        group.note = nil
+        var entry = similar[group] ?? Similar(notes: [], lastSeen: now)
+        if now - entry.lastSeen >= Self.window { entry.notes = [] }
+        entry.lastSeen = now
+        defer { if similar.count < Self.memoryLimit || similar[group] != nil { similar[group] = entry } }
+        if entry.notes.contains(note) { return false }
+        guard entry.notes.count < Self.similarLimit else { return true }
+        entry.notes.insert(note)
+        return false
+    }
+
     private mutating func mayRecord(_ regarding: ObjectReference, _ now: Duration) -> Bool {
         var reference = regarding
         reference.resourceVersion = ""
@@ -152,6 +184,7 @@ struct EventAggregator: Sendable {
             if entry.count != entry.writtenCount, enqueue(identity) { continue }
             known[identity] = nil
         }
+        similar = similar.filter { now - $0.value.lastSeen < Self.window }
         for reference in Array(buckets.keys) {
             buckets[reference]?.refill(now)
             if buckets[reference]?.isFull == true { buckets[reference] = nil }

@@ -7,6 +7,8 @@ public struct MeteredTransport: HTTPTransport {
     private let registry: MetricsRegistry
     private let host: String
     private let time: any TimeSource
+    /// The latest writes.
+    public let log = RequestLog()
 
     /// - Parameter host: labels the series, `10.0.0.1:6443`.
     public init(
@@ -20,12 +22,16 @@ public struct MeteredTransport: HTTPTransport {
 
     public func send(_ request: HTTPRequest) async throws(HTTPTransportError) -> HTTPResponse {
         let started = time.monotonicNow()
+        let sentAt = time.wallNow()
+        log.began(request.method.rawValue)
         do throws(HTTPTransportError) {
             let response = try await inner.send(request)
             count(request, "\(response.status)", started)
+            log.ended(request, result: "\(response.status)", at: sentAt, took: time.monotonicNow() - started)
             return response
         } catch {
             count(request, "<error>", started)
+            log.ended(request, result: "\(error)", at: sentAt, took: time.monotonicNow() - started)
             throw error
         }
     }

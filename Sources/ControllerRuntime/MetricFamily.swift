@@ -34,6 +34,8 @@ public struct MetricDescription: Sendable {
             "How many seconds the longest running processor for workqueue has been running"),
         "controller_runtime_reconcile_total": .init("Total number of reconciliations per controller"),
         "controller_runtime_reconcile_errors_total": .init("Total number of reconciliation errors per controller"),
+        "controller_runtime_terminal_reconcile_errors_total": .init(
+            "Total number of terminal reconciliation errors per controller"),
         "controller_runtime_reconcile_time_seconds": .init(
             "Length of time per reconciliation per controller", buckets: reconcileBuckets),
         "controller_runtime_max_concurrent_reconciles": .init(
@@ -51,12 +53,25 @@ public struct MetricDescription: Sendable {
             "How many items an API list returns to the reflectors", buckets: [1, 10, 50, 100, 250, 500]),
         "reflector_watches_total": .init("Total number of API watches done by the reflectors"),
         "reflector_watch_events_total": .init("Total number of watch events taken by the reflectors"),
+        "reflector_short_watches_total": .init("Total number of short API watches done by the reflectors"),
+        "reflector_watch_duration_seconds": .init(
+            "How long an API watch takes to return and decode for the reflectors",
+            buckets: [1, 10, 60, 120, 300, 360, 420, 480, 540, 600, 1200]),
+        "reflector_items_per_watch": .init(
+            "How many items an API watch returns to the reflectors", buckets: [0, 1, 10, 100, 1000, 10_000]),
+        "reflector_last_resource_version": .init("Last resource version seen for the reflectors"),
+        "reflector_objects": .init("How many objects the reflectors keep"),
         "reflector_failures_total": .init("Total number of lists and watches that failed"),
         "reflector_undecodable_objects_total": .init("Total number of object versions that could not be read"),
         "process_resident_memory_bytes": .init("Resident memory size in bytes"),
         "process_virtual_memory_bytes": .init("Virtual memory size in bytes"),
         "process_cpu_seconds_total": .init("Total user and system CPU time spent in seconds"),
         "process_open_fds": .init("Number of open file descriptors"),
+        "process_max_fds": .init("Maximum number of open file descriptors"),
+        "process_virtual_memory_max_bytes": .init("Maximum amount of virtual memory available in bytes"),
+        "process_start_time_seconds": .init("Start time of the process since unix epoch in seconds"),
+        "metrics_series_overflow_total": .init(
+            "Total number of new series refused because their family had too many"),
         "events_recorded_total": .init("Total number of Kubernetes events by what became of them"),
     ]
 }
@@ -76,26 +91,34 @@ struct MetricFamily: Sendable {
         self.buckets = buckets ?? MetricDescription.standardBuckets
     }
 
-    func write(to output: inout String) {
-        if let help { output += "# HELP \(name) \(MetricText.help(help))\n" }
-        output += "# TYPE \(name) \(kind.rawValue)\n"
+    func write(_ format: MetricsFormat, to output: inout String) {
+        let (family, type) = heading(format)
+        if let help { output += "# HELP \(family) \(MetricText.help(help, format))\n" }
+        output += "# TYPE \(family) \(type)\n"
         for (labels, series) in series.sorted(by: { $0.key.lexicographicallyPrecedes($1.key) }) {
             let values = series.snapshot
             if kind == .histogram {
-                write(values, bounds: series.bounds, labels, to: &output)
+                write(values, bounds: series.bounds, labels, format, to: &output)
             } else {
                 output += "\(name)\(MetricText.labels(labels)) \(MetricText.number(values.value))\n"
             }
         }
     }
 
+    /// OpenMetrics names a counter without the `_total` of its samples; a counter without it is no counter there.
+    private func heading(_ format: MetricsFormat) -> (name: String, type: String) {
+        guard format == .openMetrics, kind == .counter else { return (name, kind.rawValue) }
+        return name.hasSuffix("_total") ? (String(name.dropLast("_total".count)), "counter") : (name, "unknown")
+    }
+
     private func write(
-        _ values: MetricSeries.Values, bounds: [Double], _ labels: [MetricLabel], to output: inout String
+        _ values: MetricSeries.Values, bounds: [Double], _ labels: [MetricLabel], _ format: MetricsFormat,
+        to output: inout String
     ) {
         var cumulative: UInt64 = 0
         for (count, bound) in zip(values.buckets, bounds + [.infinity]) {
             cumulative += count
-            let le = MetricText.labels(labels + [MetricLabel(name: "le", value: MetricText.number(bound))])
+            let le = MetricText.labels(labels + [MetricLabel(name: "le", value: MetricText.bound(bound, format))])
             output += "\(name)_bucket\(le) \(cumulative)\n"
         }
         let text = MetricText.labels(labels)
@@ -128,7 +151,14 @@ enum MetricText {
     }
 
     static func value(_ text: String) -> String { escaped(text, quote: true) }
-    static func help(_ text: String) -> String { escaped(text, quote: false) }
+    /// OpenMetrics escapes quotes in help texts too.
+    static func help(_ text: String, _ format: MetricsFormat) -> String {
+        escaped(text, quote: format == .openMetrics)
+    }
+    /// OpenMetrics writes bounds as floating-point numbers, `1.0`.
+    static func bound(_ bound: Double, _ format: MetricsFormat) -> String {
+        format == .openMetrics && bound.isFinite ? bound.description : number(bound)
+    }
 
     private static func escaped(_ text: String, quote: Bool) -> String {
         var result = ""

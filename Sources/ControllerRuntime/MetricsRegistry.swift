@@ -1,14 +1,12 @@
 import Concurrency
 import CoreMetrics
 
-/// Collects measurements and writes them as Prometheus reads them (text exposition format 0.0.4).
+/// Collects measurements and writes them as Prometheus reads them.
 ///
 /// It is a factory for swift-metrics. Handlers of equal name and labels share one series. A family holds at most
 /// `seriesLimit` series; what comes later is counted in a series whose labels all say `other`, so that no input from
 /// outside makes the process grow.
 public final class MetricsRegistry: MetricsFactory {
-    public static let contentType = "text/plain; version=0.0.4; charset=utf-8"
-
     struct State {
         var families: [String: MetricFamily] = [:]
         var collectors: [@Sendable () -> Void] = []
@@ -31,17 +29,27 @@ public final class MetricsRegistry: MetricsFactory {
     }
 
     /// The text of all families, sorted by name.
-    public func exposition() -> String {
+    public func exposition(_ format: MetricsFormat = .text) -> String {
         for collector in state.withLock({ $0.collectors }) { collector() }
-        let (families, overflows) = state.withLock { ($0.families, $0.overflows) }
-        var output = ""
-        for (_, family) in families.sorted(by: { $0.key < $1.key }) { family.write(to: &output) }
+        var (families, overflows) = state.withLock { ($0.families, $0.overflows) }
         if overflows > 0 {
-            output += "# TYPE metrics_series_overflow_total counter\n"
-            output += "metrics_series_overflow_total \(overflows)\n"
+            let name = "metrics_series_overflow_total"
+            let series = MetricSeries(.counter, buckets: [])
+            series.set(Double(overflows))
+            var family = MetricFamily(name: name, kind: .counter, help: descriptions[name]?.help, buckets: nil)
+            family.series[[]] = series
+            families[name] = family
         }
-        return output
+        var output = ""
+        for (_, family) in families.sorted(by: { $0.key < $1.key }) { family.write(format, to: &output) }
+        return format == .openMetrics ? output + "# EOF\n" : output
     }
+
+    /// The names that something is told of beforehand: all that the runtime uses, and those given to the initializer.
+    public var describedNames: [String] { Array(descriptions.keys) }
+
+    /// The names that have a series now.
+    public var families: [String] { Array(state.withLock { $0.families }.keys) }
 
     // MARK: Series
 

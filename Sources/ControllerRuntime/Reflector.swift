@@ -45,6 +45,11 @@ public final class Reflector<Object: CachedObject>: Sendable {
         self.logger = logger
         self.metrics = ReflectorMetrics(type: type, registry: metrics)
         progress = Locked(ReflectorProgress(lastContact: time.monotonicNow()))
+        metrics?.beforeExposition { [series = self.metrics, weak store] in
+            guard let store else { return }
+            series.objects.set(Double(store.count))
+            if let version = ResourceVersion.number(store.observedVersion) { series.version.set(Double(version)) }
+        }
     }
 
     /// How the reflector is doing, for health checks and people.
@@ -106,7 +111,8 @@ public final class Reflector<Object: CachedObject>: Sendable {
     private func watch(_ version: String, _ machine: inout WatchMachine) async {
         let timeout = machine.watchTimeoutSeconds()
         let opened = time.monotonicNow()
-        var receivedAny = false
+        var received = 0
+        var isOpen = false
         do throws(KubernetesError) {
             let stream = try await client.watch(
                 type, namespace: namespace,
@@ -114,21 +120,25 @@ public final class Reflector<Object: CachedObject>: Sendable {
                     resourceVersion: version, labelSelector: labelSelector, fieldSelector: fieldSelector,
                     timeoutSeconds: timeout, stallTimeout: .seconds(70 + timeout % 21),
                     expectsBookmarks: machine.hasBookmarks, waitsForReader: machine.waitsForReader))
+            isOpen = true
             machine.opened()
             metrics.watches.increment()
             contact(.watching)
             while let batch = try await stream.next() {
-                receivedAny = receivedAny || !batch.isEmpty
+                received += batch.count
                 for event in batch {
                     take(event)
                     machine.received(event)
                 }
-                contact(.watching)
+                contact(.watching, told: !batch.isEmpty)
             }
-            machine.ended(after: time.monotonicNow() - opened, receivedAny: receivedAny)
+            let lasted = time.monotonicNow() - opened
+            metrics.watched(lasted, events: received)
+            machine.ended(after: lasted, receivedAny: received > 0)
             progress.withLock { $0.watchesEnded += 1 }
         } catch {
             let lasted = time.monotonicNow() - opened
+            if isOpen { metrics.watched(lasted, events: received) }
             failed(error, machine.failed(error, after: lasted), machine)
         }
     }
@@ -145,11 +155,12 @@ public final class Reflector<Object: CachedObject>: Sendable {
 
     // MARK: Reporting
 
-    private func contact(_ phase: ReflectorProgress.Phase) {
+    private func contact(_ phase: ReflectorProgress.Phase, told: Bool = false) {
         let now = time.monotonicNow()
         progress.withLock { progress in
             progress.phase = phase
             progress.lastContact = now
+            if told { progress.lastEvent = now }
             progress.lastError = nil
             progress.isForbidden = false
             progress.consecutiveFailures = 0
@@ -194,6 +205,8 @@ public struct ReflectorProgress: Sendable, Hashable {
     public var phase: Phase = .listing
     /// When the server last answered, by the monotonic clock.
     public var lastContact: Duration
+    /// When the watch last told something, by the monotonic clock; nil before that.
+    public var lastEvent: Duration?
     public var lastError: String?
     /// The last error says that a right is missing.
     public var isForbidden = false

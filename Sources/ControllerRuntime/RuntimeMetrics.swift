@@ -6,6 +6,11 @@ struct ReflectorMetrics: Sendable {
     let listDuration: MetricSeries
     let items: MetricSeries
     let watches: MetricSeries
+    let shortWatches: MetricSeries
+    let watchDuration: MetricSeries
+    let itemsPerWatch: MetricSeries
+    let version: MetricSeries
+    let objects: MetricSeries
     let events: MetricSeries
     let failures: MetricSeries
     let quarantined: MetricSeries
@@ -17,6 +22,11 @@ struct ReflectorMetrics: Sendable {
         listDuration = registry.histogram("reflector_list_duration_seconds", labels)
         items = registry.histogram("reflector_items_per_list", labels)
         watches = registry.counter("reflector_watches_total", labels)
+        shortWatches = registry.counter("reflector_short_watches_total", labels)
+        watchDuration = registry.histogram("reflector_watch_duration_seconds", labels)
+        itemsPerWatch = registry.histogram("reflector_items_per_watch", labels)
+        version = registry.gauge("reflector_last_resource_version", labels)
+        objects = registry.gauge("reflector_objects", labels)
         events = registry.counter("reflector_watch_events_total", labels)
         failures = registry.counter("reflector_failures_total", labels)
         quarantined = registry.counter("reflector_undecodable_objects_total", labels)
@@ -26,6 +36,13 @@ struct ReflectorMetrics: Sendable {
         lists.increment()
         listDuration.observe(duration)
         items.observe(Double(count))
+    }
+
+    /// A watch is over, however it ended. A short one lasted less than a second and told nothing, as client-go has it.
+    func watched(_ duration: Duration, events count: Int) {
+        watchDuration.observe(duration)
+        itemsPerWatch.observe(Double(count))
+        if count == 0, duration < .seconds(1) { shortWatches.increment() }
     }
 }
 
@@ -57,6 +74,7 @@ struct ControllerMetrics: Sendable {
     let success: MetricSeries
     let requeueAfter: MetricSeries
     let error: MetricSeries
+    let terminal: MetricSeries
     let errors: MetricSeries
     let duration: MetricSeries
     let active: MetricSeries
@@ -69,6 +87,7 @@ struct ControllerMetrics: Sendable {
         success = total("success")
         requeueAfter = total("requeue_after")
         error = total("error")
+        terminal = registry.counter("controller_runtime_terminal_reconcile_errors_total", [("controller", name)])
         errors = registry.counter("controller_runtime_reconcile_errors_total", [("controller", name)])
         duration = registry.histogram("controller_runtime_reconcile_time_seconds", [("controller", name)])
         active = registry.gauge("controller_runtime_active_workers", [("controller", name)])

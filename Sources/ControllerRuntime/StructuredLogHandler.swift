@@ -9,7 +9,7 @@ import Glibc
 import Musl
 #endif
 
-/// Writes one line per message, as text for people or as JSON for machines.
+/// Writes one line per message, as text for people or as JSON for machines. A line says what its ``LogScope`` says too.
 public struct StructuredLogHandler: LogHandler {
     public enum Format: String, Sendable, Hashable, CaseIterable {
         /// `2026-11-22T21:36:08.123456Z info  reconciled key=ml/wine generation=3`
@@ -44,7 +44,8 @@ public struct StructuredLogHandler: LogHandler {
     }
 
     public func log(event: LogEvent) {
-        var merged = metadataProvider?.get() ?? [:]
+        var merged = LogScope.metadata
+        if let provided = metadataProvider?.get() { merged.merge(provided) { $1 } }
         merged.merge(metadata) { $1 }
         if let extra = event.metadata { merged.merge(extra) { $1 } }
         if let error = event.error { merged["error"] = merged["error"] ?? "\(error)" }

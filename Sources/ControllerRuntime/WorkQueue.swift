@@ -50,23 +50,36 @@ public final class WorkQueue: Sendable {
 
     public func add(_ key: ObjectKey, priority: WorkPriority = .normal) {
         let now = time.monotonicNow()
-        metrics.adds.increment()
         wake { state in state.queue.add(key, priority, now: now) ? state.wakeOne() : [] }
     }
 
     /// Adds once `delay` has passed; of several the earliest counts.
     public func add(_ key: ObjectKey, after delay: Duration) {
-        if delay <= .zero { return add(key) }
+        if delay <= .zero {
+            state.withLock { $0.queue.countRetry() }
+            return add(key)
+        }
         let now = time.monotonicNow()
-        metrics.adds.increment()
         // Every sleeper must learn of a nearer deadline: the one that did may be given another key meanwhile.
         wake { state in state.queue.add(key, after: delay, now: now) ? state.wakeAll() : [] }
+    }
+
+    /// Adds a key that could not be worked on: after `delay`, or else as ``addRateLimited(_:)`` does. The error is kept
+    /// for ``report`` until ``forget(_:)``.
+    public func retry(_ key: ObjectKey, because error: any Error, after delay: Duration? = nil) {
+        noteFailure(key, error)
+        if let delay { add(key, after: delay) } else { addRateLimited(key) }
+    }
+
+    /// Keeps the error for ``report`` until ``forget(_:)``, and adds nothing.
+    public func noteFailure(_ key: ObjectKey, _ error: any Error) {
+        let text = "\(error)".truncated(toUTF8: 500)
+        state.withLock { $0.queue.noteTrouble(key, text) }
     }
 
     /// Adds after the delay that the number of failures of the key, and the rate of all retries, ask for.
     public func addRateLimited(_ key: ObjectKey) {
         let now = time.monotonicNow()
-        metrics.retries.increment()
         add(key, after: state.withLock { $0.queue.retryDelay(key, now: now) })
     }
 
@@ -149,10 +162,25 @@ public final class WorkQueue: Sendable {
         return state.withLock { $0.queue.running(now: now).max { $0.duration < $1.duration } }
     }
 
+    /// How things stand, for people.
+    public var report: WorkQueueReport {
+        let now = time.monotonicNow()
+        return state.withLock { state in
+            WorkQueueReport(
+                ready: state.queue.readyCount, delayed: state.queue.delayedCount,
+                running: state.queue.running(now: now).sorted { ($1.duration, $0.key) < ($0.duration, $1.key) },
+                failing: state.queue.failing(now: now), isShutDown: state.queue.isShutDown)
+        }
+    }
+
     private func measure() {
         let now = time.monotonicNow()
-        let (depth, running) = state.withLock { ($0.queue.readyCount, $0.queue.running(now: now).map(\.duration)) }
+        let (depth, adds, retries, running) = state.withLock {
+            ($0.queue.readyCount, $0.queue.adds, $0.queue.retries, $0.queue.running(now: now).map(\.duration))
+        }
         metrics.depth.set(Double(depth))
+        metrics.adds.set(Double(adds))
+        metrics.retries.set(Double(retries))
         metrics.unfinished.set(running.reduce(Duration.zero, +).inSeconds)
         metrics.longest.set((running.max() ?? .zero).inSeconds)
     }

@@ -49,6 +49,20 @@ struct WorkQueueState: Sendable {
     private var normalInARow = 0
     private(set) var isShutDown = false
     private var takesQueued = true
+    /// Why the latest attempts at some keys failed, for people.
+    private var troubles: [ObjectKey: Trouble] = [:]
+    /// How often a key came to wait that did not wait already.
+    private(set) var adds: UInt64 = 0
+    /// How often a key was put off.
+    private(set) var retries: UInt64 = 0
+
+    struct Trouble {
+        var count: Int
+        var error: String
+    }
+
+    /// Of how many failing keys the reason is kept.
+    static let troubleLimit = 256
 
     init(limits: WorkQueueLimits) {
         self.limits = limits
@@ -72,6 +86,7 @@ struct WorkQueueState: Sendable {
             return false
         }
         dirty[key] = Waiting(since: now, priority: priority)
+        adds += 1
         if processing[key] != nil { return false }
         enqueue(key, priority)
         return true
@@ -88,7 +103,13 @@ struct WorkQueueState: Sendable {
     /// True where the earliest deadline moved nearer, so that whoever sleeps until it must look again.
     mutating func add(_ key: ObjectKey, after delay: Duration, now: Duration) -> Bool {
         if isShutDown { return false }
-        let moment = now + delay
+        countRetry()
+        return putOff(key, until: now + delay)
+    }
+
+    mutating func countRetry() { retries += 1 }
+
+    private mutating func putOff(_ key: ObjectKey, until moment: Duration) -> Bool {
         if let known = due[key], known <= moment { return false }
         let earliest = nextDeadline
         due[key] = moment
@@ -111,7 +132,19 @@ struct WorkQueueState: Sendable {
         return max(limits.delay(afterFailure: count), bucket.reserve(now: now))
     }
 
-    mutating func forget(_ key: ObjectKey) { failures[key] = nil }
+    mutating func forget(_ key: ObjectKey) {
+        failures[key] = nil
+        troubles[key] = nil
+    }
+
+    mutating func noteTrouble(_ key: ObjectKey, _ error: String) {
+        if let known = troubles[key] {
+            troubles[key] = Trouble(count: known.count + 1, error: error)
+        } else if troubles.count < Self.troubleLimit {
+            troubles[key] = Trouble(count: 1, error: error)
+        }
+    }
+
     func failureCount(_ key: ObjectKey) -> Int { failures[key] ?? 0 }
 
     // MARK: Taking
@@ -136,7 +169,7 @@ struct WorkQueueState: Sendable {
             readyCount -= 1
             dirty[key] = nil
             if let moment = tooSoon(key, now: now) {
-                _ = add(key, after: moment - now, now: now)
+                _ = putOff(key, until: moment)
                 continue
             }
             processing[key] = now
@@ -183,6 +216,15 @@ struct WorkQueueState: Sendable {
     /// For how long each key in work has been.
     func running(now: Duration) -> [(key: ObjectKey, duration: Duration)] {
         processing.map { ($0.key, now - $0.value) }
+    }
+
+    /// The keys that failed when last worked on, those that failed most first.
+    func failing(now: Duration) -> [WorkQueueReport.Failing] {
+        troubles.map { key, trouble in
+            WorkQueueReport.Failing(
+                key: key, failures: trouble.count, error: trouble.error,
+                next: dirty[key] == nil ? due[key].map { max(.zero, $0 - now) } : .zero)
+        }.sorted { ($1.failures, $0.key) < ($0.failures, $1.key) }
     }
 
     mutating func shutDown(takingQueued: Bool) {

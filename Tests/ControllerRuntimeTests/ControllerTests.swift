@@ -1,6 +1,8 @@
 import Concurrency
 import ControllerRuntime
+import JSON
 import KubernetesModel
+import Logging
 import ServiceLifecycle
 import Testing
 
@@ -248,5 +250,63 @@ struct ControllerTests {
         }
         #expect(queue.failureCount(key("a")) == 0)
         #expect(queue.processingCount == 0)
+    }
+
+    @Test("whatever is logged in a reconcile says of which object, controller and reconcile it is")
+    func logScope() async throws {
+        let lines = Locked<[JSONValue]>([])
+        let log = Logger(label: "test") { label in
+            StructuredLogHandler(label: label, format: .json, level: .debug, time: ManualTime()) { bytes in
+                lines.withLock { $0.append((try? JSONValue(parsing: bytes)) ?? .null) }
+            }
+        }
+        let queue = WorkQueue(time: time)
+        let done = Channel<ObjectKey>()
+        let controller = Controller(
+            name: "jobs", type: .pods, queue: queue, time: time, logger: log,
+            reconcile: { key in
+                LogScope.note("generation", "7")
+                await withTaskGroup(of: Void.self) { group in group.addTask { log.info("from a child task") } }
+                done.send(key)
+                return key.name == "a" ? .refused(Trouble()) : .retry(Trouble(), after: .seconds(60))
+            })
+        queue.add(key("a"))
+        queue.add(ObjectKey(namespace: nil, name: "b"))
+        try await running(controller) {
+            _ = await done.receive()
+            _ = await done.receive()
+            while lines.withLock({ $0.count }) < 7 { await Task.yield() }
+        }
+        let all = lines.withLock { $0 }
+        #expect(all.prefix(7).allSatisfy { $0["controller"] == "jobs" && $0["kind"] == "Pod" })
+        let first = all.filter { $0["name"] == "a" }
+        #expect(
+            first.map { $0["msg"]?.string } == [
+                "from a child task", "reconciled", "reconcile was refused, and waits for a change",
+            ])
+        #expect(first.allSatisfy { $0["namespace"] == "ml" && $0["generation"] == "7" })
+        #expect(Set(first.compactMap { $0["reconcileID"]?.string }) == ["6955b900-1"])
+        let second = all.filter { $0["name"] == "b" }
+        #expect(second.map { $0["msg"]?.string } == ["from a child task", "reconciled", "reconcile failed"])
+        #expect(second.allSatisfy { $0["namespace"] == nil && $0["reconcileID"] == "6955b900-2" })
+        #expect(queue.report.failing.map(\.next) == [.seconds(60), nil])
+    }
+
+    @Test("what is refused is an error that is not tried again")
+    func refused() async throws {
+        let queue = WorkQueue(time: time)
+        let done = Channel<ObjectKey>()
+        let controller = controller(queue: queue) { key in
+            done.send(key)
+            return .refused(Trouble())
+        }
+        queue.add(key("a"))
+        try await running(controller) {
+            _ = await done.receive()
+            while !queue.isIdle { await Task.yield() }
+        }
+        let text = metrics.exposition()
+        #expect(text.contains("controller_runtime_reconcile_total{controller=\"jobs\",result=\"error\"} 1\n"))
+        #expect(text.contains("controller_runtime_terminal_reconcile_errors_total{controller=\"jobs\"} 1\n"))
     }
 }

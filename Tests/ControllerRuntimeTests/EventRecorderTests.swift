@@ -140,6 +140,33 @@ struct EventRecorderTests {
         }
     }
 
+    @Test("tells the tenth note of one reason and those after it as one event, until ten minutes of silence")
+    func combined() async throws {
+        for index in 0..<14 { recorder.record(note("Retried", "attempt \(index)")) }
+        recorder.record(note("Retried", "attempt 3"))
+        recorder.record(note("Other", "attempt 14"))
+        #expect(recorder.pendingCount == 11)
+        time.advance(by: .seconds(601))
+        recorder.record(note("Retried", "attempt 15"))
+        #expect(recorder.pendingCount == 12)
+        try await running {
+            var notes: [String] = []
+            var counts: [JSONValue?] = []
+            for _ in 0..<12 {
+                let call = await accept()
+                #expect(call.request.method == .post)
+                notes.append(call.body["note"]?.string ?? "")
+                counts.append(call.body["series", "count"])
+            }
+            #expect(notes[0] == "attempt 0")
+            #expect(counts[3] == 2)
+            #expect(notes[9] == "(combined from similar events): attempt 9")
+            #expect(counts[9] == 5)
+            #expect(notes[10] == "attempt 14")
+            #expect(notes[11] == "attempt 15")
+        }
+    }
+
     @Test("gives an object 25 events at once, one more every five minutes, and others theirs")
     func spam() async throws {
         for index in 0..<40 { recorder.record(note("R\(index)")) }

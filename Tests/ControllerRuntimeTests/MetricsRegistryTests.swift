@@ -35,7 +35,7 @@ struct MetricsRegistryTests {
                 work_seconds_count{x="y"} 3
 
                 """)
-        #expect(MetricsRegistry.contentType == "text/plain; version=0.0.4; charset=utf-8")
+        #expect(MetricsFormat.text.contentType == "text/plain; version=0.0.4; charset=utf-8")
     }
 
     @Test("escapes label values and repairs names")
@@ -135,6 +135,10 @@ struct MetricsRegistryTests {
         #expect(registry.gauge("process_virtual_memory_bytes").value > 1_000_000)
         #expect(registry.counter("process_cpu_seconds_total").value > 0)
         #expect(registry.gauge("process_open_fds").value >= 1)
+        #expect(registry.gauge("process_max_fds").value >= registry.gauge("process_open_fds").value)
+        #expect(registry.gauge("process_virtual_memory_max_bytes").value > 0)
+        let age = SystemTime().wallNow() - .seconds(registry.gauge("process_start_time_seconds").value)
+        #expect(age > .zero && age < .seconds(86_400))
     }
 
     @Test("loses no count under many tasks")
@@ -171,5 +175,55 @@ struct MetricsRegistryTests {
         #expect(text.contains("rest_client_requests_total{code=\"<error>\",host=\"h:1\",method=\"POST\"} 1\n"))
         #expect(
             text.contains("rest_client_request_duration_seconds_bucket{host=\"h:1\",verb=\"GET\",le=\"0.025\"} 1\n"))
+    }
+
+    @Test("writes OpenMetrics with counters without their suffix, bounds with a point, and an end")
+    func openMetrics() {
+        let registry = MetricsRegistry(descriptions: [
+            "jobs_total": MetricDescription("Jobs \"all\"."),
+            "work_seconds": MetricDescription("W", buckets: [0.5, 1]),
+        ])
+        registry.counter("jobs_total", [("kind", "a")]).increment()
+        registry.counter("odd").increment()
+        registry.gauge("depth").set(2.5)
+        registry.histogram("work_seconds").observe(0.7)
+        #expect(
+            registry.exposition(.openMetrics) == """
+                # TYPE depth gauge
+                depth 2.5
+                # HELP jobs Jobs \\"all\\".
+                # TYPE jobs counter
+                jobs_total{kind="a"} 1
+                # TYPE odd unknown
+                odd 1
+                # HELP work_seconds W
+                # TYPE work_seconds histogram
+                work_seconds_bucket{le="0.5"} 0
+                work_seconds_bucket{le="1.0"} 1
+                work_seconds_bucket{le="+Inf"} 1
+                work_seconds_sum 0.7
+                work_seconds_count 1
+                # EOF
+
+                """)
+    }
+
+    @Test(
+        "gives a client the format that it likes best, and text where it likes neither",
+        arguments: [
+            (nil, MetricsFormat.text), ("", .text), ("*/*", .text), ("text/html", .text),
+            ("application/openmetrics-text", .openMetrics),
+            ("application/openmetrics-text; version=1.0.0", .openMetrics),
+            ("application/openmetrics-text;version=2.0.0", .text),
+            ("application/openmetrics-text;q=0", .text),
+            ("text/plain;q=0.9,application/openmetrics-text;q=0.5", .text),
+            (
+                "application/openmetrics-text;version=1.0.0;q=0.6,application/openmetrics-text;version=0.0.1;q=0.5,"
+                    + "text/plain;version=0.0.4;q=0.4,*/*;q=0.3", .openMetrics
+            ),
+            ("application/vnd.google.protobuf;q=0.7,text/plain;version=0.0.4;q=0.3", .text),
+        ] as [(String?, MetricsFormat)])
+    func negotiation(accept: String?, format: MetricsFormat) {
+        #expect(MetricsFormat(accept: accept) == format)
     }
 }

@@ -351,14 +351,17 @@ struct WorkQueueTests {
         let queue = queue(WorkQueueLimits(), registry)
         queue.add(key("a"))
         queue.add(key("b"))
+        queue.add(key("b"))
         time.advance(by: .seconds(2))
         _ = await queue.next()
         time.advance(by: .seconds(3))
+        // Counted as added once it is due, as in client-go.
         queue.addRateLimited(key("c"))
+        queue.add(key("b"), after: .zero)
         let text = registry.exposition()
         #expect(text.contains("workqueue_depth{name=\"jobs\"} 1\n"))
-        #expect(text.contains("workqueue_adds_total{name=\"jobs\"} 3\n"))
-        #expect(text.contains("workqueue_retries_total{name=\"jobs\"} 1\n"))
+        #expect(text.contains("workqueue_adds_total{name=\"jobs\"} 2\n"))
+        #expect(text.contains("workqueue_retries_total{name=\"jobs\"} 2\n"))
         #expect(text.contains("workqueue_queue_duration_seconds_sum{name=\"jobs\"} 2\n"))
         #expect(text.contains("workqueue_queue_duration_seconds_bucket{name=\"jobs\",le=\"10\"} 1\n"))
         #expect(text.contains("workqueue_unfinished_work_seconds{name=\"jobs\"} 3\n"))
@@ -366,5 +369,37 @@ struct WorkQueueTests {
         #expect(queue.longestRunning?.key == key("a"))
         queue.done(key("a"))
         #expect(registry.exposition().contains("workqueue_work_duration_seconds_sum{name=\"jobs\"} 3\n"))
+    }
+
+    @Test("tells what waits, what is in work, and which keys fail, why and when they are next")
+    func report() async {
+        struct Trouble: Error, CustomStringConvertible { var description: String }
+        let queue = queue(WorkQueueLimits())
+        for name in ["a", "b", "c", "d"] { queue.add(key(name)) }
+        for _ in 0..<3 { _ = await queue.next() }
+        queue.retry(key("a"), because: Trouble(description: "first"))
+        queue.retry(key("a"), because: Trouble(description: String(repeating: "é", count: 400)), after: .seconds(9))
+        queue.retry(key("b"), because: Trouble(description: "503"), after: .seconds(30))
+        queue.noteFailure(key("c"), Trouble(description: "422"))
+        for name in ["a", "b"] { queue.done(key(name)) }
+        time.advance(by: .seconds(10))
+        let report = queue.report
+        #expect(report.ready == 1)
+        #expect(report.delayed == 2)
+        #expect(report.running.map(\.key) == [key("c")])
+        #expect(report.running.map(\.duration) == [.seconds(10)])
+        #expect(report.failing.map(\.key) == [key("a"), key("b"), key("c")])
+        #expect(report.failing.map(\.failures) == [2, 1, 1])
+        #expect(report.failing.map(\.next) == [.zero, .seconds(20), nil])
+        #expect(report.failing.map(\.error.utf8.count) == [500, 3, 3])
+        queue.forget(key("b"))
+        #expect(queue.report.failing.map(\.key) == [key("a"), key("c")])
+    }
+
+    @Test("keeps the reasons of 256 failing keys and no more")
+    func boundedReasons() {
+        let queue = queue(WorkQueueLimits())
+        for index in 0..<1000 { queue.noteFailure(key("k\(index)"), CancellationError()) }
+        #expect(queue.report.failing.count == 256)
     }
 }
