@@ -147,7 +147,8 @@ let package = Package(
         tests(
             "AssayOperator",
             [
-                "APIServerModel", "AssayCore", "Concurrency", "ControllerRuntime", "HTTPServer", "HTTPTransport", "JSON",
+                "APIServerModel", "AssayCore", "Concurrency", "ControllerRuntime", "HTTPServer", "HTTPTransport",
+                "JSON",
                 "KubernetesClient", "KubernetesModel", "YAML", log,
             ]
         ),
