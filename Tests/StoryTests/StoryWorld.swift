@@ -68,11 +68,19 @@ struct StoryWorld: Sendable {
                 if let result {
                     #expect(journal.breaches == [])
                     #expect(journal.count > 0, "no status was written at all")
+                    try await expectEnoughRights()
                     return result
                 }
             }
             throw CancellationError()
         }
+    }
+
+    /// What the operator was refused in an ordinary story, `manifests/rbac.yaml` lacks.
+    private func expectEnoughRights() async throws {
+        guard cluster.countsRequests else { return }
+        let refused = try await operatorRequests().keys.filter { $0.code == 403 }
+        #expect(refused.map { "\($0.verb) \($0.resource)" }.sorted() == [])
     }
 
     /// Pods need the namespace's service account, which a controller makes.
