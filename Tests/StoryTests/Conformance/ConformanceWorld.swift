@@ -72,8 +72,14 @@ struct ConformanceWorld: Sendable {
         var request = HTTPRequest(method, path.replacing("{ns}", with: namespace), body: bytes)
         if bytes != nil { request.headers["Content-Type"] = type }
         request.headers["Accept"] = accept
-        let response = try await client.send(request)
-        return try await Answer(response)
+        var patience = 30
+        while true {
+            let answer = try await Answer(try await client.send(request))
+            // "Later": as for pods of a service account that has no token yet.
+            guard answer.json["reason"] == "ServerTimeout", patience > 0 else { return answer }
+            patience -= 1
+            try await Task.sleep(for: .seconds(answer.json["details", "retryAfterSeconds"]?.int ?? 1))
+        }
     }
 
     /// Server-side apply to a path.
