@@ -15,10 +15,13 @@ final class TLSHandler: ChannelDuplexHandler {
 
     /// The most that a TLS record carries. Going by records keeps the engine's buffers at that size.
     private static let record = 16 << 10
+    /// How long a peer has to read the alert of a handshake that failed.
+    static let linger = TimeAmount.seconds(1)
 
     private var engine: TLSEngine
     private var isAnnounced = false
     private var isFinished = false
+    private var isLingering = false
     /// Plaintext that waits for the handshake, or for the peer.
     private var waiting = CircularBuffer<(buffer: ByteBuffer, promise: EventLoopPromise<Void>?)>()
 
@@ -36,6 +39,11 @@ final class TLSHandler: ChannelDuplexHandler {
             slice.withUnsafeReadableBytes { engine.receive($0) }
             advance(context)
         }
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        if isLingering { context.read() }
+        context.fireChannelReadComplete()
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -65,7 +73,11 @@ final class TLSHandler: ChannelDuplexHandler {
             sendOutput(context, promise: nil)
             context.flush()
         }
-        context.close(mode: mode, promise: promise)
+        if isLingering {
+            context.channel.closeFuture.cascade(to: promise)
+        } else {
+            context.close(mode: mode, promise: promise)
+        }
     }
 
     /// Goes as far as the bytes that came allow.
@@ -143,12 +155,18 @@ final class TLSHandler: ChannelDuplexHandler {
     }
 
     /// Sends the alert that the engine left, tells the handlers, and closes.
+    ///
+    /// By TLS 1.3 a client is done, and may have sent its request, before its certificate is looked at. Closing with that
+    /// unread would reset the connection, and the client might never see why: so only this side is closed, and what still
+    /// comes is dropped until the client closes too.
     private func fail(_ context: ChannelHandlerContext, _ error: TLSError) {
         if isFinished { return }
         sendOutput(context, promise: nil)
         context.flush()
         isFinished = true
+        isLingering = true
         context.fireErrorCaught(error)
-        context.close(promise: nil)
+        context.close(mode: .output, promise: nil)
+        context.eventLoop.assumeIsolated().scheduleTask(in: Self.linger) { context.close(promise: nil) }
     }
 }

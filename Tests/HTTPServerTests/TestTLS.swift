@@ -6,11 +6,12 @@ import Glibc
 import Musl
 #endif
 
-/// An authority, a server and two clients.
+/// An authority, a server and two clients; and a third, which another authority has signed.
 struct TestTLS {
     let server: TLSContext
     let client: TLSContext
     let anonymous: TLSContext
+    let stranger: TLSContext
 
     init() throws {
         // OpenSSL checks the times of certificates against the real clock.
@@ -28,5 +29,10 @@ struct TestTLS {
             trustingPEM: trusted, certificateChainPEM: Array(user.certificatePEM.utf8),
             privateKeyPEM: Array(user.privateKeyPEM.utf8))
         anonymous = try TLSContext(trustingPEM: trusted)
+        let other = try CertificateAuthority(commonName: "other", now: now).issue(
+            CertificateRequest(commonName: "mallory", usage: .client), now: now)
+        stranger = try TLSContext(
+            trustingPEM: trusted, certificateChainPEM: Array(other.certificatePEM.utf8),
+            privateKeyPEM: Array(other.privateKeyPEM.utf8))
     }
 }
