@@ -37,7 +37,8 @@ let package = Package(
     name: "assay",
     products: [
         .executable(name: "assay", targets: ["AssayCLI"]),
-        .library(name: "ControllerRuntime", targets: ["ControllerRuntime"]),
+        .library(
+            name: "ControllerRuntime", targets: ["ControllerRuntime", "KubernetesClient", "KubernetesModel", "JSON"]),
         .library(name: "KubernetesClient", targets: ["KubernetesClient", "CredentialPlugins", "CurlTransport"]),
     ],
     dependencies: [
@@ -71,7 +72,7 @@ let package = Package(
             "ControllerRuntime",
             [
                 "Concurrency", "CLinux", "HTTPTransport", "JSON", "KubernetesClient", "KubernetesModel", log, metrics,
-                lifecycle,
+                lifecycle, unixSignals,
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "HeapModule", package: "swift-collections"),
             ]
@@ -109,8 +110,18 @@ let package = Package(
             dependencies: [
                 "AssayCore", "AssayOperator", "Concurrency", "ControllerRuntime", "CredentialPlugins", "CurlTransport",
                 "HTTPServer", "HTTPTransport", "JSON",
-                "KubernetesClient", "KubernetesModel", "LocalCluster", "YAML", arguments, log, lifecycle, unixSignals,
+                "KubernetesClient", "KubernetesModel", "LocalCluster", "YAML", arguments, log, lifecycle,
             ],
+            swiftSettings: strict
+        ),
+
+        // The example's only file, as its own package compiles it: the stories run it.
+        .executableTarget(
+            name: "website",
+            dependencies: [
+                "ControllerRuntime", "CurlTransport", "JSON", "KubernetesClient", "KubernetesModel", log,
+            ],
+            path: "examples/website/Sources/website",
             swiftSettings: strict
         ),
 

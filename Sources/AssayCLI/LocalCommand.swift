@@ -1,4 +1,5 @@
 import ArgumentParser
+import ControllerRuntime
 import LocalCluster
 import Logging
 import ServiceLifecycle
@@ -38,7 +39,7 @@ struct LocalCommand: AsyncParsableCommand {
         options.port = Int(port)
         let service = LocalClusterService(
             options: options, images: withoutNode ? nil : try ImageArgument.directories(images), logger: logger)
-        try await runUntilSignalled(service, logger: logger)
+        try await service.runUntilSignalled(logger: logger)
     }
 }
 

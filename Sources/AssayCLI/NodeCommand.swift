@@ -1,4 +1,5 @@
 import ArgumentParser
+import ControllerRuntime
 import CredentialPlugins
 import CurlTransport
 import KubernetesClient
@@ -43,8 +44,8 @@ struct NodeCommand: AsyncParsableCommand {
         var options = NodeOptions(name: name, dataDirectory: try absolute(dataDirectory))
         options.images = try ImageArgument.directories(images)
         let client = KubernetesClient(transport: transport, credentials: cluster.credentials)
-        try await runUntilSignalled(
-            NodeService(node: Node(client: client, options: options, logger: logger)), logger: logger)
+        let service = NodeService(node: Node(client: client, options: options, logger: logger))
+        try await service.runUntilSignalled(logger: logger)
     }
 }
 

@@ -1,6 +1,7 @@
 import ArgumentParser
 import AssayCore
 import AssayOperator
+import ControllerRuntime
 import CredentialPlugins
 import CurlTransport
 import FoundationEssentials
@@ -62,7 +63,7 @@ struct OperatorCommand: AsyncParsableCommand {
         let daemon = AssayOperator(
             configuration: configuration, transport: transport, credentials: cluster.credentials,
             host: cluster.transport.server, logger: logger)
-        try await runUntilSignalled(daemon, logger: logger)
+        try await daemon.runUntilSignalled(logger: logger)
     }
 
     /// As the Deployment tells it, by the downward API.
