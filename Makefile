@@ -2,9 +2,10 @@
 # make test    the whole test suite (FILTER=Gate for the tests whose names match)
 # make bench   measurements, to Benchmarks/results.json (ONLY=name,… for some)
 # make image   the operator's image, to build/ (as root); make image-check tries it
+# make docs    the documentation of ControllerRuntime, to build/docs, from what was built last
 # make fmt     puts the sources into the project's style
 # make lint    fails where the style or a rule of the house is broken
-.PHONY: demo test bench image image-check fmt lint kubernetes crd-server prerequisites
+.PHONY: demo test bench image image-check docs fmt lint kubernetes crd-server prerequisites
 
 demo: prerequisites
 	swift build --product assay
@@ -29,10 +30,10 @@ image-check:
 	scripts/image-check
 
 fmt:
-	swift format --in-place --recursive --parallel Package.swift Sources Tests
+	swift format --in-place --recursive --parallel Package.swift Sources Tests examples
 
 lint:
-	swift format lint --strict --recursive --parallel Package.swift Sources Tests
+	swift format lint --strict --recursive --parallel Package.swift Sources Tests examples
 	scripts/check-rules
 
 kubernetes:
@@ -44,3 +45,7 @@ crd-server:
 
 prerequisites:
 	@scripts/prerequisites
+
+# Of what was built last.
+docs:
+	scripts/docs

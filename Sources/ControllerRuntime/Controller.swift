@@ -21,7 +21,9 @@ public enum ReconcileOutcome: Sendable {
 /// is taken, and what is in work has `drainDeadline` to finish before it is cancelled. Cancelling the task that runs
 /// the controller cancels the reconciles at once; a plan may stop at any point and be taken up again.
 public struct Controller: Sendable, Service {
+    /// Labels its metrics and lines.
     public let name: String
+    /// Where its keys come from.
     public let queue: WorkQueue
     private let workers: Int
     private let scope: LogScope
@@ -34,9 +36,14 @@ public struct Controller: Sendable, Service {
     private let reconcile: @Sendable (ObjectKey) async -> ReconcileOutcome
 
     /// - Parameters:
+    ///   - name: labels its metrics and lines.
     ///   - type: of the objects that the keys name, for the log.
     ///   - workers: how many keys are worked on at once, at least one.
+    ///   - queue: where the keys come from.
     ///   - drainDeadline: how long a reconcile may go on after the controller was told to stop.
+    ///   - time: tells the time; a test gives one that it moves itself.
+    ///   - logger: takes its lines.
+    ///   - metrics: shows what is measured; nil where nobody looks.
     ///   - waitForCaches: returns once the stores that `reconcile` reads have synced; no key is taken before.
     ///   - reconcile: makes the world look as the object says. It bounds its own calls; it is never called twice at a
     ///     time for one key.

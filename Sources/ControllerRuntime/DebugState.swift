@@ -28,7 +28,9 @@ public final class DebugState: Sendable {
     private let started: Duration
     private let version: String
 
-    /// - Parameter version: of the program.
+    /// - Parameters:
+    ///   - version: of the program.
+    ///   - time: tells the time; a test gives one that it moves itself.
     public init(version: String, time: any TimeSource = SystemTime()) {
         self.version = version
         self.time = time

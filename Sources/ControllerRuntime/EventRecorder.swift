@@ -6,13 +6,20 @@ import Logging
 
 /// The object that an event is about.
 public struct ObjectReference: Sendable, Hashable {
+    /// `batch/v1`
     public var apiVersion: String
+    /// `Job`
     public var kind: String
+    /// Nil for an object of the cluster.
     public var namespace: String?
+    /// The object's.
     public var name: String
+    /// Empty where it is not known.
     public var uid: String
+    /// Of the version that the event is about; empty for any.
     public var resourceVersion: String
 
+    /// By its parts.
     public init(
         apiVersion: String, kind: String, namespace: String?, name: String, uid: String = "",
         resourceVersion: String = ""
@@ -25,6 +32,7 @@ public struct ObjectReference: Sendable, Hashable {
         self.resourceVersion = resourceVersion
     }
 
+    /// To an object as it was read.
     public init(_ type: ResourceType, _ metadata: ObjectMeta) {
         self.init(
             apiVersion: type.apiVersion, kind: type.kind, namespace: metadata.namespace, name: metadata.name,
@@ -42,13 +50,17 @@ public struct ObjectReference: Sendable, Hashable {
 
 /// Something a person may want to know about an object.
 public struct EventNote: Sendable, Hashable {
+    /// How much it matters.
     public enum Kind: String, Sendable, Hashable {
         case normal = "Normal"
         case warning = "Warning"
     }
 
+    /// What the event is about, and in whose namespace it is written.
     public var regarding: ObjectReference
+    /// Another object that took part.
     public var related: ObjectReference?
+    /// How much it matters.
     public var type: Kind
     /// Why, in CamelCase.
     public var reason: String
@@ -57,6 +69,7 @@ public struct EventNote: Sendable, Hashable {
     /// For people; cut to 1,024 bytes, the API's limit.
     public var note: String
 
+    /// What is to be said, about what.
     public init(
         regarding: ObjectReference, related: ObjectReference? = nil, type: Kind, reason: String,
         action: String = "Reconcile", note: String
@@ -99,8 +112,12 @@ public struct EventRecorder: Sendable {
     private let refused: MetricSeries
 
     /// - Parameters:
+    ///   - client: writes the events.
     ///   - controller: a qualified name, `example.com/operator`.
     ///   - instance: which copy of the controller, for example the pod's name.
+    ///   - time: tells the time; a test gives one that it moves itself.
+    ///   - logger: takes its lines.
+    ///   - metrics: shows what is measured; nil where nobody looks.
     public init(
         client: KubernetesClient, controller: String, instance: String, time: any TimeSource = SystemTime(),
         logger: Logger, metrics: MetricsRegistry? = nil

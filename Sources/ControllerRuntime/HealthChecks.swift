@@ -8,6 +8,7 @@ public enum Health: Sendable, Hashable {
 
 /// Named checks behind `/livez` and `/readyz`, as values: who serves them is somebody else's matter.
 public final class HealthChecks: Sendable {
+    /// Which question a check answers.
     public enum Endpoint: Sendable, Hashable {
         /// The process works; where not, it is to be restarted.
         case live
@@ -15,10 +16,12 @@ public final class HealthChecks: Sendable {
         case ready
     }
 
+    /// Tells how things stand; called for each question, so it must be quick.
     public typealias Check = @Sendable () -> Health
 
     private let checks = Locked<[(endpoint: Endpoint, name: String, check: Check)]>([])
 
+    /// Without a check, everything is well.
     public init() {}
 
     /// Adds a check; one of the same name is replaced.
@@ -64,8 +67,10 @@ public final class HealthChecks: Sendable {
 
 /// What the checks said.
 public struct HealthReport: Sendable {
+    /// In the order in which the checks were added.
     public let results: [(name: String, health: Health)]
 
+    /// Whether every check is well.
     public var isHealthy: Bool { results.allSatisfy { $0.health == .healthy } }
 
     /// 200 or 503.
@@ -89,15 +94,18 @@ public final class Heartbeat: Sendable {
     private let time: any TimeSource
     private let last: Locked<Duration>
 
+    /// It has just gone round.
     public init(time: any TimeSource = SystemTime()) {
         self.time = time
         last = Locked(time.monotonicNow())
     }
 
+    /// The loop went round.
     public func beat() {
         let now = time.monotonicNow()
         last.withLock { $0 = now }
     }
 
+    /// Since the last beat.
     public var age: Duration { time.monotonicNow() - last.withLock { $0 } }
 }

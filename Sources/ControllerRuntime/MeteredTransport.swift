@@ -10,7 +10,11 @@ public struct MeteredTransport: HTTPTransport {
     /// The latest writes.
     public let log = RequestLog()
 
-    /// - Parameter host: labels the series, `10.0.0.1:6443`.
+    /// - Parameters:
+    ///   - inner: does the work.
+    ///   - host: labels the series, `10.0.0.1:6443`.
+    ///   - registry: shows what is measured.
+    ///   - time: tells the time; a test gives one that it moves itself.
     public init(
         _ inner: any HTTPTransport, host: String, registry: MetricsRegistry, time: any TimeSource = SystemTime()
     ) {
@@ -20,6 +24,7 @@ public struct MeteredTransport: HTTPTransport {
         self.time = time
     }
 
+    /// Passes a request on; it is counted and timed once its answer has begun.
     public func send(_ request: HTTPRequest) async throws(HTTPTransportError) -> HTTPResponse {
         let started = time.monotonicNow()
         let sentAt = time.wallNow()

@@ -1,9 +1,11 @@
 /// What is known of a name beforehand.
 public struct MetricDescription: Sendable {
+    /// One line for people.
     public var help: String
     /// Upper bounds of a histogram's buckets, rising; +Inf is added.
     public var buckets: [Double]?
 
+    /// A help text, and bounds where it is a histogram.
     public init(_ help: String, buckets: [Double]? = nil) {
         self.help = help
         self.buckets = buckets

@@ -35,7 +35,9 @@ public final class MetricSeries: Sendable {
         values = Locked(Values(buckets: kind == .histogram ? Array(repeating: 0, count: buckets.count + 1) : []))
     }
 
+    /// Of a counter or gauge; of a histogram, the sum.
     public var value: Double { values.withLock { $0.value } }
+    /// Of a histogram, how many observations it has.
     public var count: UInt64 { values.withLock { $0.count } }
 
     /// Adds to a counter or gauge. A counter takes no negative amount.
@@ -44,6 +46,7 @@ public final class MetricSeries: Sendable {
         values.withLock { $0.value += amount }
     }
 
+    /// Sets a gauge, or a counter that is counted elsewhere.
     public func set(_ value: Double) { values.withLock { $0.value = value } }
 
     /// Takes an observation into a histogram.
@@ -57,6 +60,7 @@ public final class MetricSeries: Sendable {
         }
     }
 
+    /// Takes a duration into a histogram, in seconds.
     public func observe(_ duration: Duration) { observe(duration.inSeconds) }
 
     var snapshot: Values { values.withLock { $0 } }

@@ -17,7 +17,9 @@ public final class MetricsRegistry: MetricsFactory {
     private let seriesLimit: Int
     private let descriptions: [String: MetricDescription]
 
-    /// - Parameter descriptions: help texts and buckets by name, beside those of the names that the runtime uses.
+    /// - Parameters:
+    ///   - descriptions: help texts and buckets by name, beside those of the names that the runtime uses.
+    ///   - seriesLimit: how many series a family holds.
     public init(descriptions: [String: MetricDescription] = [:], seriesLimit: Int = 500) {
         self.descriptions = MetricDescription.known.merging(descriptions) { $1 }
         self.seriesLimit = seriesLimit
@@ -83,6 +85,7 @@ public final class MetricsRegistry: MetricsFactory {
         series(name, labels, .counter)
     }
 
+    /// A value that rises and falls.
     public func gauge(_ name: String, _ labels: [(String, String)] = []) -> MetricSeries {
         series(name, labels, .gauge)
     }
@@ -94,20 +97,24 @@ public final class MetricsRegistry: MetricsFactory {
 
     // MARK: MetricsFactory
 
+    /// For swift-metrics.
     public func makeCounter(label: String, dimensions: [(String, String)]) -> any CounterHandler {
         CounterSeries(counter(label, dimensions))
     }
 
+    /// For swift-metrics.
     public func makeFloatingPointCounter(
         label: String, dimensions: [(String, String)]
     ) -> any FloatingPointCounterHandler {
         CounterSeries(counter(label, dimensions))
     }
 
+    /// For swift-metrics.
     public func makeMeter(label: String, dimensions: [(String, String)]) -> any MeterHandler {
         GaugeSeries(gauge(label, dimensions))
     }
 
+    /// For swift-metrics.
     public func makeRecorder(
         label: String, dimensions: [(String, String)], aggregate: Bool
     ) -> any RecorderHandler {
@@ -115,14 +122,20 @@ public final class MetricsRegistry: MetricsFactory {
         return GaugeSeries(gauge(label, dimensions))
     }
 
+    /// For swift-metrics.
     public func makeTimer(label: String, dimensions: [(String, String)]) -> any TimerHandler {
         HistogramSeries(histogram(label, dimensions))
     }
 
     // A series outlives its handlers: a counter that vanished and came back from zero would read as a reset.
+    /// Keeps the series.
     public func destroyCounter(_ handler: any CounterHandler) {}
+    /// Keeps the series.
     public func destroyFloatingPointCounter(_ handler: any FloatingPointCounterHandler) {}
+    /// Keeps the series.
     public func destroyMeter(_ handler: any MeterHandler) {}
+    /// Keeps the series.
     public func destroyRecorder(_ handler: any RecorderHandler) {}
+    /// Keeps the series.
     public func destroyTimer(_ handler: any TimerHandler) {}
 }

@@ -43,6 +43,8 @@ public struct Operator: Service {
     ///   - version: of the program, for ``debug``.
     ///   - configuration: which server, as whom.
     ///   - transport: carries the requests there.
+    ///   - time: tells the time; a test gives one that it moves itself.
+    ///   - logger: takes its lines.
     public init(
         name: String, instance: String = "1", version: String = "", configuration: ClientConfiguration,
         transport: any HTTPTransport, time: any TimeSource = SystemTime(), logger: Logger
@@ -64,6 +66,7 @@ public struct Operator: Service {
     /// Keeps a cache of a kind while the operator runs.
     ///
     /// - Parameters:
+    ///   - type: what is kept of each object.
     ///   - namespace: nil for all.
     ///   - labelSelector: only objects that it selects are kept.
     public mutating func watch<Object: StoredObject>(
@@ -84,6 +87,7 @@ public struct Operator: Service {
     /// did. An object that is gone is not reconciled: what it owns is collected by the cluster.
     ///
     /// - Parameters:
+    ///   - store: the objects to reconcile.
     ///   - owned: other caches; a change in one concerns the object that controls what changed.
     ///   - workers: how many objects are worked on at once.
     ///   - reconcile: makes the world look as the object says. What it throws is tried again, after a growing delay or

@@ -12,7 +12,9 @@ import CLinux
 ///
 /// Every failure is met with the reflector's own backoff; nothing ends it but cancellation.
 public final class Reflector<Object: CachedObject>: Sendable {
+    /// The kind that it follows.
     public let type: ResourceType
+    /// What it fills.
     public let store: Store<Object>
     private let client: KubernetesClient
     private let namespace: String?
@@ -25,8 +27,16 @@ public final class Reflector<Object: CachedObject>: Sendable {
     private let progress: Locked<ReflectorProgress>
 
     /// - Parameters:
+    ///   - client: asks the server.
+    ///   - type: the kind to follow.
     ///   - namespace: nil for all.
+    ///   - labelSelector: only objects that it selects are kept.
+    ///   - fieldSelector: only objects that it selects are kept.
+    ///   - store: what is filled.
+    ///   - time: tells the time; a test gives one that it moves itself.
     ///   - seed: determines timeouts and backoff.
+    ///   - logger: takes its lines.
+    ///   - metrics: shows what is measured; nil where nobody looks.
     public init(
         client: KubernetesClient, type: ResourceType, namespace: String? = nil, labelSelector: String? = nil,
         fieldSelector: String? = nil, store: Store<Object>, time: any TimeSource = SystemTime(),
@@ -197,19 +207,23 @@ public final class Reflector<Object: CachedObject>: Sendable {
 
 /// How a ``Reflector`` is doing.
 public struct ReflectorProgress: Sendable, Hashable {
+    /// What it does at present.
     public enum Phase: String, Sendable, Hashable {
         case listing
         case watching
     }
 
+    /// What it does at present.
     public var phase: Phase = .listing
     /// When the server last answered, by the monotonic clock.
     public var lastContact: Duration
     /// When the watch last told something, by the monotonic clock; nil before that.
     public var lastEvent: Duration?
+    /// Of the latest attempt; nil once one has worked.
     public var lastError: String?
     /// The last error says that a right is missing.
     public var isForbidden = false
+    /// Attempts that failed since one worked.
     public var consecutiveFailures = 0
 
     /// Ready once the store is whole, and for as long as the server lets it be kept up.

@@ -10,11 +10,13 @@ public final class RequestLog: Sendable {
     public struct Write: Sendable, Hashable {
         /// When it was sent, by the wall clock.
         public var at: Timestamp
+        /// `DELETE`
         public var method: String
         /// Without its query.
         public var path: String
         /// The status, or what kept it from being answered.
         public var result: String
+        /// Until the head of the answer, or the failure.
         public var took: Duration
     }
 

@@ -4,11 +4,13 @@ import Concurrency
 public struct SeededGenerator: RandomNumberGenerator, Sendable {
     private var state: UInt64
 
+    /// Equal seeds give equal numbers.
     public init(seed: UInt64) { state = seed }
 
     /// Seeded by the system.
     public static func system() -> SeededGenerator { SeededGenerator(seed: .random(in: .min ... .max)) }
 
+    /// The next number.
     public mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15
         var z = state
@@ -23,8 +25,11 @@ public struct SeededGenerator: RandomNumberGenerator, Sendable {
 
 /// Delays that double from one failure to the next, spread so that many clients do not come back at once.
 public struct Backoff: Sendable, Hashable {
+    /// The least delay after the first failure.
     public let initial: Duration
+    /// No delay is longer.
     public let maximum: Duration
+    /// In a row, since the last reset.
     public private(set) var failures = 0
 
     /// - Parameters:
@@ -38,6 +43,7 @@ public struct Backoff: Sendable, Hashable {
     /// What a watch waits after a failure: client-go's 800 ms to 30 s.
     public static let watch = Backoff(initial: .milliseconds(800), maximum: .seconds(30))
 
+    /// After a success.
     public mutating func reset() { failures = 0 }
 
     /// The next delay: uniform from `d` to 2`d`, where `d` is the initial delay times two to the number of failures

@@ -15,6 +15,7 @@ extension Store: OwnedCache {
         }
     }
 
+    /// Adds the object of that kind which controls whatever changes, in its own namespace, to a queue.
     public func enqueueControllers(_ type: ResourceType, into queue: WorkQueue) {
         subscribe { change in
             let metadata = change.object.metadata

@@ -6,19 +6,23 @@ import KubernetesModel
 ///
 /// Reading costs a lock and a look-up. A re-list shows as one step; handlers only hear of what really changed.
 public final class Store<Object: CachedObject>: Sendable {
+    /// Told of a change.
     public typealias Handler = @Sendable (StoreChange<Object>) -> Void
 
     private let contents = Locked(StoreContents<Object>())
     private let handlers = Locked<[Handler]>([])
     private let synced = Gate()
 
+    /// Empty, and not synced.
     public init() {}
 
+    /// The object as last heard of; nil where there is none.
     public func get(_ key: ObjectKey) -> Object? { contents.withLock { $0[key] } }
 
     /// All objects, in no order.
     public func all() -> [Object] { contents.withLock { $0.objects } }
 
+    /// How many objects it holds.
     public var count: Int { contents.withLock { $0.count } }
 
     /// The objects that name `uid` among their owners, by key.
@@ -81,6 +85,7 @@ public final class Store<Object: CachedObject>: Sendable {
     @discardableResult
     public func stage(_ items: [JSONValue]) -> [(ObjectKey, Quarantine)] { contents.withLock { $0.stage(items) } }
 
+    /// The list is whole: readers see it in one step, and handlers hear of what it changed.
     public func finishList(resourceVersion: String) {
         let changes = contents.withLock { $0.finishList(resourceVersion: resourceVersion) }
         publish(changes)
@@ -95,8 +100,10 @@ public final class Store<Object: CachedObject>: Sendable {
         return refused
     }
 
+    /// Takes a DELETED object.
     public func delete(_ item: JSONValue) { publish(contents.withLock { $0.delete(item) }) }
 
+    /// Takes a BOOKMARK: everything up to this version has been told.
     public func bookmark(_ resourceVersion: String) { contents.withLock { $0.bookmark(resourceVersion) } }
 
     private func publish(_ changes: [StoreChange<Object>]) {

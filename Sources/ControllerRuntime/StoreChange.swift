@@ -14,8 +14,10 @@ public enum StoreChange<Object: CachedObject>: Sendable {
         }
     }
 
+    /// Which object.
     public var key: ObjectKey { object.metadata.key }
 
+    /// Whether the object is gone.
     public var isDeletion: Bool {
         if case .deleted = self { true } else { false }
     }
@@ -23,8 +25,11 @@ public enum StoreChange<Object: CachedObject>: Sendable {
 
 /// An object that could not be read. The version read before, if there is one, stays in the store.
 public struct Quarantine: Sendable, Hashable {
+    /// Of the version that could not be read.
     public var uid: String
+    /// Of the version that could not be read.
     public var resourceVersion: String
+    /// What could not be read, and where in the document.
     public var reason: String
     /// The list in or after which it was found.
     var list: UInt32

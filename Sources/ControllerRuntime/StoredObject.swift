@@ -11,14 +11,18 @@ public protocol CachedObject: Sendable {
 
 /// A projection of one kind.
 public protocol StoredObject: CachedObject {
+    /// The kind that the API serves it as.
     static var resourceType: ResourceType { get }
 }
 
 /// An object of any kind, whole.
 public struct DynamicObject: CachedObject, Hashable {
+    /// Read from the document.
     public let metadata: ObjectMeta
+    /// The whole document.
     public let json: JSONValue
 
+    /// Throws where the metadata cannot be read.
     public init(json: JSONValue) throws(JSONShapeError) {
         metadata = try ObjectMeta(json: JSONCursor(json)["metadata"])
         self.json = json

@@ -11,6 +11,7 @@ import Musl
 
 /// Writes one line per message, as text for people or as JSON for machines. A line says what its ``LogScope`` says too.
 public struct StructuredLogHandler: LogHandler {
+    /// How a line is written.
     public enum Format: String, Sendable, Hashable, CaseIterable {
         /// `2026-11-22T21:36:08.123456Z info  reconciled key=ml/wine generation=3`
         case text
@@ -18,15 +19,23 @@ public struct StructuredLogHandler: LogHandler {
         case json
     }
 
+    /// What every line of this logger says.
     public var metadata: Logger.Metadata = [:]
+    /// Asked for each line.
     public var metadataProvider: Logger.MetadataProvider?
+    /// What is less severe is not written.
     public var logLevel: Logger.Level
     private let label: String
     private let format: Format
     private let time: any TimeSource
     private let output: @Sendable ([UInt8]) -> Void
 
-    /// - Parameter output: takes a whole line with its end; standard error unless told otherwise.
+    /// - Parameters:
+    ///   - label: names the logger; JSON says it.
+    ///   - format: how a line is written.
+    ///   - level: what is less severe is not written.
+    ///   - time: tells the time; a test gives one that it moves itself.
+    ///   - output: takes a whole line with its end; standard error unless told otherwise.
     public init(
         label: String, format: Format = .text, level: Logger.Level = .info, time: any TimeSource = SystemTime(),
         output: @escaping @Sendable ([UInt8]) -> Void = StructuredLogHandler.writeToStandardError
@@ -38,11 +47,13 @@ public struct StructuredLogHandler: LogHandler {
         logLevel = level
     }
 
+    /// A value that every line of this logger says.
     public subscript(metadataKey key: String) -> Logger.Metadata.Value? {
         get { metadata[key] }
         set { metadata[key] = newValue }
     }
 
+    /// Writes one line. Of equal keys the message's wins, then the logger's, then the provider's, then the scope's.
     public func log(event: LogEvent) {
         var merged = LogScope.metadata
         if let provided = metadataProvider?.get() { merged.merge(provided) { $1 } }

@@ -10,6 +10,7 @@ import KubernetesModel
 /// that ends or fails resumes from the last version heard of; a version too old, and an event that cannot be read, go
 /// back to `empty`.
 public struct WatchMachine: Sendable {
+    /// What is known of the kind.
     public enum State: Sendable, Hashable {
         /// Nothing is known, or what is known cannot be continued.
         case empty
@@ -20,6 +21,7 @@ public struct WatchMachine: Sendable {
         case watching(resourceVersion: String)
     }
 
+    /// What to ask the server.
     public enum Step: Sendable, Hashable {
         /// Without a token, the first page; without a limit, all in one piece.
         case list(continueToken: String?, limit: Int?)
@@ -32,9 +34,11 @@ public struct WatchMachine: Sendable {
         case resume
     }
 
+    /// What is known of the kind.
     public private(set) var state: State = .empty
     /// How long to wait before the next step.
     public private(set) var delay: Duration = .zero
+    /// Attempts that failed since one worked.
     public private(set) var consecutiveFailures = 0
     /// The server has sent bookmarks, by which its silence can be told from death.
     public private(set) var hasBookmarks = false
@@ -51,13 +55,17 @@ public struct WatchMachine: Sendable {
     /// A watch that lasted this long worked, even if nothing happened.
     static let working: Duration = .seconds(10)
 
-    /// - Parameter pageSize: objects per page of a list.
+    /// - Parameters:
+    ///   - backoff: the delays after failures.
+    ///   - pageSize: objects per page of a list.
+    ///   - random: spreads delays and timeouts.
     public init(backoff: Backoff = .watch, pageSize: Int = 500, random: SeededGenerator) {
         self.backoff = backoff
         self.pageSize = pageSize
         self.random = random
     }
 
+    /// What to ask the server next, after ``delay``.
     public var nextStep: Step {
         switch state {
         case .empty: .list(continueToken: nil, limit: expiredPages < 2 ? pageSize : nil)
@@ -82,11 +90,13 @@ public struct WatchMachine: Sendable {
         return true
     }
 
+    /// The server has begun to answer the watch.
     public mutating func opened() {
         delay = .zero
         if case .initListed(let version) = state { state = .watching(resourceVersion: version) }
     }
 
+    /// An event of the watch arrived.
     public mutating func received(_ event: WatchEvent) {
         let version: String?
         switch event {
@@ -119,6 +129,7 @@ public struct WatchMachine: Sendable {
         }
     }
 
+    /// A list or a watch failed, the latter after it had lasted so long.
     public mutating func failed(_ error: KubernetesError, after lasted: Duration = .zero) -> Consequence {
         waitsForReader = false
         if case .outrun? = error.transportCode {

@@ -29,12 +29,17 @@ public final class WorkQueue: Sendable {
         }
     }
 
+    /// Labels its metrics.
     public let name: String
     private let time: any TimeSource
     private let metrics: WorkQueueMetrics
     private let state: Locked<State>
 
-    /// - Parameter name: labels the queue's metrics.
+    /// - Parameters:
+    ///   - name: labels the queue's metrics.
+    ///   - time: tells the time; a test gives one that it moves itself.
+    ///   - limits: how fast work comes back.
+    ///   - metrics: shows what is measured; nil where nobody looks.
     public init(
         name: String = "", time: any TimeSource = SystemTime(), limits: WorkQueueLimits = WorkQueueLimits(),
         metrics: MetricsRegistry? = nil
@@ -48,6 +53,7 @@ public final class WorkQueue: Sendable {
 
     // MARK: Adding
 
+    /// Adds a key, unless it waits already.
     public func add(_ key: ObjectKey, priority: WorkPriority = .normal) {
         let now = time.monotonicNow()
         wake { state in state.queue.add(key, priority, now: now) ? state.wakeOne() : [] }
@@ -86,6 +92,7 @@ public final class WorkQueue: Sendable {
     /// Forgets the failures of a key.
     public func forget(_ key: ObjectKey) { state.withLock { $0.queue.forget(key) } }
 
+    /// How often a key was added by ``addRateLimited(_:)`` since it was last forgotten.
     public func failureCount(_ key: ObjectKey) -> Int { state.withLock { $0.queue.failureCount(key) } }
 
     // MARK: Taking
@@ -145,10 +152,13 @@ public final class WorkQueue: Sendable {
 
     // MARK: Observing
 
+    /// Whether it takes no key any more.
     public var isShutDown: Bool { state.withLock { $0.queue.isShutDown } }
     /// Keys that wait in line.
     public var count: Int { state.withLock { $0.queue.readyCount } }
+    /// Keys that wait for their time.
     public var delayedCount: Int { state.withLock { $0.queue.delayedCount } }
+    /// Keys that are worked on.
     public var processingCount: Int { state.withLock { $0.queue.processingCount } }
 
     /// True when nothing waits, is delayed or worked on.

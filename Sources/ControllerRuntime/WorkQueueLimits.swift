@@ -2,9 +2,11 @@
 public struct WorkQueueLimits: Sendable {
     /// After the first failure of a key; it doubles with each further one.
     public var firstRetry: Duration
+    /// No delay of a key grows beyond it.
     public var longestRetry: Duration
     /// Retries of all keys together: a bucket of `burst` that refills at `perSecond`.
     public var perSecond: Double
+    /// How many retries of all keys may come at once.
     public var burst: Int
     /// No key is worked on more often than this within any second; 0 means no limit.
     public var perKeyAndSecond: Int

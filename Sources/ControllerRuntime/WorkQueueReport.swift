@@ -4,6 +4,7 @@ import KubernetesModel
 public struct WorkQueueReport: Sendable {
     /// A key whose latest attempt failed.
     public struct Failing: Sendable, Hashable {
+        /// Which key.
         public var key: ObjectKey
         /// In a row.
         public var failures: Int
@@ -21,5 +22,6 @@ public struct WorkQueueReport: Sendable {
     public var running: [(key: ObjectKey, duration: Duration)]
     /// At most 256; those that failed most come first.
     public var failing: [Failing]
+    /// Whether the queue takes no key any more.
     public var isShutDown: Bool
 }

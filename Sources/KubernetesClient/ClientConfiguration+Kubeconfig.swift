@@ -7,6 +7,7 @@ public struct KubeconfigTrust: Sendable {
     /// Whether `as` and its like count; they are refused otherwise.
     public var allowsImpersonation: Bool
 
+    /// Nothing is trusted unless told.
     public init(plugins: (any CredentialPluginRunner)? = nil, allowsImpersonation: Bool = false) {
         self.plugins = plugins
         self.allowsImpersonation = allowsImpersonation

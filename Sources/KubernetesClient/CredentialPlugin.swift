@@ -8,15 +8,18 @@ public protocol CredentialPluginRunner: Sendable {
     func run(_ invocation: CredentialPluginInvocation) async throws(CredentialPluginFailure) -> [UInt8]
 }
 
+/// How a plugin is to be run.
 public struct CredentialPluginInvocation: Sendable, Hashable {
     /// A path where it contains a slash, and else a name to look for on `PATH`.
     public var command: String
+    /// Without the command itself.
     public var arguments: [String]
     /// What is added to our own environment.
     public var environment: [String: String]
     /// The most bytes of output that are taken.
     public var outputLimit: Int
 
+    /// How a plugin is to be run.
     public init(command: String, arguments: [String], environment: [String: String], outputLimit: Int) {
         self.command = command
         self.arguments = arguments
@@ -35,6 +38,7 @@ public enum CredentialPluginFailure: Error, Sendable, Hashable, CustomStringConv
     case tooMuchOutput(limit: Int)
     case cancelled
 
+    /// What went wrong.
     public var description: String {
         switch self {
         case .notFound: "there is no such program"

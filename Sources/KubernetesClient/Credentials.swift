@@ -11,14 +11,18 @@ public enum Credentials: Sendable, Hashable {
     /// Every request asks to be treated as another user's. The user of the credentials needs the right to impersonate.
     indirect case impersonating(Impersonation, by: Credentials)
 
+    /// A bearer token that never changes.
     public static func token(_ value: String) -> Credentials { .token(Secret(value)) }
 }
 
 /// Why there are no credentials to send; names the file or the program, never what it said.
 public struct CredentialError: Error, Sendable, Hashable, CustomStringConvertible {
+    /// What was tried, and what came of it.
     public var message: String
+    /// The task that asked for them was cancelled.
     public var isCancelled: Bool
 
+    /// Why there are no credentials.
     public init(_ message: String, isCancelled: Bool = false) {
         self.message = message
         self.isCancelled = isCancelled
@@ -26,5 +30,6 @@ public struct CredentialError: Error, Sendable, Hashable, CustomStringConvertibl
 
     static var cancelled: CredentialError { CredentialError("the task was cancelled", isCancelled: true) }
 
+    /// The message.
     public var description: String { message }
 }

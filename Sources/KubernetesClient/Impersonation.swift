@@ -2,11 +2,16 @@ import HTTPTransport
 
 /// Whom requests are to be treated as coming from (`kubectl --as`).
 public struct Impersonation: Sendable, Hashable {
+    /// In whose name.
     public var user: String
+    /// Of the user.
     public var groups: [String]
+    /// Of the user.
     public var uid: String?
+    /// Further claims about the user, by name.
     public var extra: [String: [String]]
 
+    /// In whose name requests are sent; the server must allow it.
     public init(user: String, groups: [String] = [], uid: String? = nil, extra: [String: [String]] = [:]) {
         self.user = user
         self.groups = groups

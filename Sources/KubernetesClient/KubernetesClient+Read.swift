@@ -6,6 +6,7 @@ extension KubernetesClient {
     /// Objects per page of ``listAll(_:namespace:_:)``, as kubectl asks for.
     static let pageSize = 500
 
+    /// Reads one object.
     public func get(
         _ type: ResourceType, _ key: ObjectKey, subresource: String? = nil
     ) async throws(KubernetesError) -> JSONValue {
@@ -120,7 +121,9 @@ extension KubernetesClient {
 
 /// The answer of `/version`.
 public struct ServerVersion: Sendable, Hashable, CustomStringConvertible {
+    /// The first part: 1.
     public var major: Int
+    /// The second part: 20, also where the server says `20+`.
     public var minor: Int
     /// `v1.31.2+k3s1`
     public var gitVersion: String
@@ -134,5 +137,6 @@ public struct ServerVersion: Sendable, Hashable, CustomStringConvertible {
         gitVersion = json["gitVersion"]?.string ?? ""
     }
 
+    /// As the server prints it.
     public var description: String { gitVersion.isEmpty ? "v\(major).\(minor)" : gitVersion }
 }

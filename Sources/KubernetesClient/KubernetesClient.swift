@@ -18,6 +18,7 @@ public struct KubernetesClient: Sendable {
     let random: @Sendable () -> Double
     private let warnings: ServerWarnings?
 
+    /// What requests say that they come from, unless told.
     public static let defaultUserAgent = "assay/0.1"
 
     /// How long a call may take; a list gets twice as long.

@@ -2,15 +2,20 @@ import JSON
 
 /// What to list.
 public struct ListOptions: Sendable, Hashable {
+    /// `app=web,tier!=cache`; nil for all objects.
     public var labelSelector: String?
+    /// `metadata.name=web`; nil for all objects.
     public var fieldSelector: String?
     /// Objects per page; nil lets the server send all at once.
     public var limit: Int?
+    /// Of the page before.
     public var continueToken: String?
+    /// How new the answer must be; nil for the newest, `0` for any.
     public var resourceVersion: String?
     /// `Exact` or `NotOlderThan`; goes with `resourceVersion`.
     public var resourceVersionMatch: String?
 
+    /// All that is left out is left to the server.
     public init(
         labelSelector: String? = nil, fieldSelector: String? = nil, limit: Int? = nil, continueToken: String? = nil,
         resourceVersion: String? = nil, resourceVersionMatch: String? = nil
@@ -26,12 +31,14 @@ public struct ListOptions: Sendable, Hashable {
 
 /// A list, or a page of one.
 public struct ObjectList: Sendable, Hashable {
+    /// Of the list as a whole: where a watch goes on.
     public var resourceVersion: String
     /// Every item carries its `apiVersion` and `kind`, which the server leaves out of lists.
     public var items: [JSONValue]
     /// Fetches the next page; nil on the last one.
     public var continueToken: String?
 
+    /// A page by its parts.
     public init(resourceVersion: String, items: [JSONValue], continueToken: String? = nil) {
         self.resourceVersion = resourceVersion
         self.items = items
@@ -43,8 +50,11 @@ public struct ObjectList: Sendable, Hashable {
 public struct WatchOptions: Sendable, Hashable {
     /// The version to begin after; "" or "0" begins with synthetic ADDED events.
     public var resourceVersion: String
+    /// `app=web,tier!=cache`; nil for all objects.
     public var labelSelector: String?
+    /// `metadata.name=web`; nil for all objects.
     public var fieldSelector: String?
+    /// Whether the server may tell how far it has got while nothing happens.
     public var allowBookmarks: Bool
     /// The server ends the watch after about this time.
     public var timeoutSeconds: Int
@@ -62,6 +72,7 @@ public struct WatchOptions: Sendable, Hashable {
     /// more slowly than it comes may end, with what was not read yet dropped (`HTTPTransportError.Code.outrun`).
     public var waitsForReader: Bool
 
+    /// All that is left out is left to the server.
     public init(
         resourceVersion: String, labelSelector: String? = nil, fieldSelector: String? = nil,
         allowBookmarks: Bool = true, timeoutSeconds: Int = 300, sendInitialEvents: Bool = false,
@@ -83,6 +94,7 @@ public struct WatchOptions: Sendable, Hashable {
 
 /// How to delete.
 public struct DeleteOptions: Sendable, Hashable {
+    /// What becomes of the objects that it owns.
     public enum Propagation: String, Sendable, Hashable {
         case background = "Background"
         case foreground = "Foreground"
@@ -95,9 +107,12 @@ public struct DeleteOptions: Sendable, Hashable {
     public var resourceVersion: String?
     /// What becomes of dependents. The default of the server differs by kind: it orphans the pods of a Job.
     public var propagation: Propagation?
+    /// How long a pod may take to end; nil for what it says itself.
     public var gracePeriodSeconds: Int?
+    /// Everything but the write itself.
     public var dryRun: Bool
 
+    /// All that is left out is left to the server.
     public init(
         uid: String? = nil, resourceVersion: String? = nil, propagation: Propagation? = nil,
         gracePeriodSeconds: Int? = nil, dryRun: Bool = false
@@ -131,8 +146,10 @@ public struct WriteOptions: Sendable, Hashable {
 
     /// Everything is checked and answered, nothing is stored.
     public var dryRun: Bool
+    /// What becomes of fields that the kind does not know; nil for the server's rule.
     public var fieldValidation: FieldValidation?
 
+    /// As the server does by itself, unless told.
     public init(dryRun: Bool = false, fieldValidation: FieldValidation? = nil) {
         self.dryRun = dryRun
         self.fieldValidation = fieldValidation

@@ -53,7 +53,9 @@ public final class PluginCredentials: Sendable, Hashable {
         self.time = time
     }
 
+    /// The same plugin with the same memory.
     public static func == (left: PluginCredentials, right: PluginCredentials) -> Bool { left === right }
+    /// By identity.
     public func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(self)) }
 
     func credential() async throws(CredentialError) -> Credential {

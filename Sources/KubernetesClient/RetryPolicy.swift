@@ -10,8 +10,10 @@ public struct RetryPolicy: Sendable {
     public var maximumAttempts: Int
     /// The longest wait before the second try; it doubles with each further one, and the wait is a random part of it.
     public var base: Duration
+    /// No delay is longer, but for a Retry-After.
     public var maximumBackoff: Duration
 
+    /// How often, and after what delays.
     public init(
         maximumAttempts: Int = 4, base: Duration = .milliseconds(100), maximumBackoff: Duration = .seconds(5)
     ) {
@@ -20,7 +22,9 @@ public struct RetryPolicy: Sendable {
         self.maximumBackoff = maximumBackoff
     }
 
+    /// For programs that run for long.
     public static let standard = RetryPolicy()
+    /// Every failure is the caller's.
     public static let never = RetryPolicy(maximumAttempts: 1)
 
     /// The longest that a server's `Retry-After` is followed.

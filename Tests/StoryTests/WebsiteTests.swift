@@ -106,3 +106,20 @@ extension Stories {
         }
     }
 }
+
+@Suite struct WriteAnOperatorTests {
+    @Test func theArticleShowsTheExampleLineForLine() throws {
+        func text(_ path: String) throws -> String {
+            try String(contentsOfFile: "\(ProgramUnderTest.repository)/\(path)", encoding: .utf8)
+        }
+        let article = try text("Sources/ControllerRuntime/ControllerRuntime.docc/WriteAnOperator.md")
+        var shown: [Substring] = []
+        var isCode = false
+        for line in article.split(separator: "\n") {
+            if line.hasPrefix("```") { isCode = line == "```swift" } else if isCode { shown.append(line) }
+        }
+        let example = try text("examples/website/Sources/website/Website.swift").split(separator: "\n")
+        #expect(shown == example)
+        #expect(example.count <= 62)
+    }
+}
