@@ -2,6 +2,7 @@ import Concurrency
 import CurlTransport
 import HTTPTransport
 import KubernetesClient
+import KubernetesModel
 import LocalCluster
 import Logging
 
@@ -33,6 +34,8 @@ struct ControlPlane: Sendable {
         files = try ControlPlaneFiles(
             directory: directory, server: "https://127.0.0.1:\(port)", addresses: [network.hostAddress, own + ".1"])
     }
+
+    var storage: Etcd { Etcd(port: etcdPort) }
 
     var auditPath: String { files.path("audit.json") }
 
@@ -76,6 +79,8 @@ struct ControlPlane: Sendable {
         while true {
             do throws(KubernetesError) {
                 _ = try await client.send(HTTPRequest(.get, "/readyz", delivery: .unary(timeout: .seconds(5))))
+                // Made a moment later, and by nobody else.
+                _ = try await client.get(.namespaces, ObjectKey(namespace: nil, name: "default"))
                 return
             } catch {
                 guard ContinuousClock.now < deadline else {

@@ -93,7 +93,7 @@ extension SharedKubernetes {
                     kubeconfigPath: try plane.files.kubeconfig(
                         user: ClusterHandle.adminName, groups: ["system:masters"]),
                     client: client, url: plane.files.server,
-                    server: .started(plane.files, AuditLog(path: plane.auditPath)))
+                    server: .started(plane.files, AuditLog(path: plane.auditPath), plane.storage))
                 try await cluster.letNodeProxy()
                 let configuration = try plane.files.configuration(user: nodeUser, groups: ["system:nodes"])
                 let transport = try CurlTransport(configuration.transport)

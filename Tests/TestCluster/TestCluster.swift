@@ -14,7 +14,7 @@ import YAML
 public struct TestCluster: Sendable {
     enum Server: Sendable {
         case local(ClusterHandle)
-        case started(ControlPlaneFiles, AuditLog)
+        case started(ControlPlaneFiles, AuditLog, Etcd)
         case existing(ClientConfiguration)
     }
 
@@ -30,7 +30,7 @@ public struct TestCluster: Sendable {
     public let client: KubernetesClient
     let server: Server
 
-    /// For faults and compaction, which only LocalCluster has.
+    /// For faults, which only LocalCluster has.
     public var local: ClusterHandle? { if case .local(let handle) = server { handle } else { nil } }
 
     /// Skips the rest of the test case, by name, where the server lacks one of these.
@@ -45,7 +45,8 @@ public struct TestCluster: Sendable {
     public func adminConfiguration() throws -> ClientConfiguration {
         switch server {
         case .local(let handle): try handle.adminConfiguration()
-        case .started(let files, _): try files.configuration(user: ClusterHandle.adminName, groups: ["system:masters"])
+        case .started(let files, _, _):
+            try files.configuration(user: ClusterHandle.adminName, groups: ["system:masters"])
         case .existing(let configuration): configuration
         }
     }
@@ -54,7 +55,7 @@ public struct TestCluster: Sendable {
     public func configuration(user: String, groups: [String] = []) throws -> ClientConfiguration {
         switch server {
         case .local(let handle): try handle.configuration(user: user, groups: groups)
-        case .started(let files, _): try files.configuration(user: user, groups: groups)
+        case .started(let files, _, _): try files.configuration(user: user, groups: groups)
         case .existing: try Test.cancel("the authority of an existing cluster signs no certificates for tests")
         }
     }
@@ -95,6 +96,18 @@ public struct TestCluster: Sendable {
 
     // MARK: What happened
 
+    /// Has the server forget all changes up to now, as it does of itself every five minutes: pages that were begun before
+    /// cannot be gone on with.
+    public func forgetHistory() async throws {
+        switch server {
+        case .local(let handle): await handle.compactHistory()
+        case .started(_, _, let etcd):
+            let list = try await client.list(.namespaces, ListOptions(limit: 1))
+            try await etcd.compact(to: list.resourceVersion)
+        case .existing: try Test.cancel("an existing cluster's history is its own")
+        }
+    }
+
     /// Whether ``requests()`` can be had: an existing cluster keeps its audit log to itself.
     public var countsRequests: Bool {
         if case .existing = server { false } else { true }
@@ -107,7 +120,7 @@ public struct TestCluster: Sendable {
             var result: [RequestRecord: Int] = [:]
             for (kind, count) in await handle.requests { result[RequestRecord(kind), default: 0] += count }
             return result
-        case .started(_, let log): return try await log.requests()
+        case .started(_, let log, _): return try await log.requests()
         case .existing: try Test.cancel("an existing cluster's requests are not counted")
         }
     }
