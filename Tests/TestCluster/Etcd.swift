@@ -14,7 +14,7 @@ struct Etcd: Sendable {
         var request = HTTPRequest(.post, "/v3/kv/compaction", body: order.serializedBytes())
         request.headers["Content-Type"] = "application/json"
         let response = try await transport.send(request)
-        let text = try await response.text()
+        let text = String(decoding: try await response.body.collect(), as: UTF8.self)
         guard response.status == 200 else { throw TestClusterError("etcd: \(response.status) \(text)") }
     }
 }

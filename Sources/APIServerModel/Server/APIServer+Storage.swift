@@ -58,7 +58,10 @@ extension APIServer {
 
     /// Forgets the changes up to now, as etcd does every five minutes: watches and pages from before then get a 410.
     public mutating func compact() {
-        for key in storages.keys { storages[key]?.compact(upTo: resourceVersion) }
+        // Also of kinds that never had an object, as a real server does.
+        for resource in registry.stored {
+            storages[resource.storageKey, default: ObjectStorage()].compact(upTo: resourceVersion)
+        }
     }
 
     /// Every stored object of a type, for tests and for the owner's own look around.
