@@ -1,6 +1,6 @@
 # make demo    the whole story on this machine: train, judge, serve, refuse (KEEP=1 leaves it running)
 # make test    the whole test suite (FILTER=Gate for the tests whose names match)
-# make bench   measurements, to Benchmarks/results.json (ONLY=name,… for some)
+# make bench   measurements, to Benchmarks/results.json (ONLY=name,… for some, RUNS=5 rounds)
 # make image   the operator's image, to build/ (as root); make image-check tries it
 # make docs    the documentation of ControllerRuntime, to build/docs, from what was built last
 # make fmt     puts the sources into the project's style
@@ -17,7 +17,7 @@ test: prerequisites lint kubernetes crd-server
 	swift build --build-tests
 	scripts/test '$(FILTER)'
 
-bench: prerequisites
+bench: prerequisites kubernetes
 	swift build --configuration release --static-swift-stdlib --product assay
 	Benchmarks/run $(if $(ONLY),--only $(ONLY))
 
