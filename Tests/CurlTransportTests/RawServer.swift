@@ -136,14 +136,21 @@ final class RawConnection {
         guard code == 0 else { return passed }
         var buffer = [UInt8](repeating: 0, count: 64 << 10)
         var sockets = [descriptor, other].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
-        while poll(&sockets, 2, -1) > 0 {
-            for (from, to) in [(0, 1), (1, 0)] where sockets[from].revents != 0 {
+        while sockets.contains(where: { $0.fd >= 0 }), poll(&sockets, 2, -1) > 0 {
+            for (from, to) in [(0, 1), (1, 0)] where sockets[from].fd >= 0 && sockets[from].revents != 0 {
                 var count = recv(sockets[from].fd, &buffer, buffer.count, 0)
+                if count == 0 {
+                    // One side may end and the other go on.
+                    shutdown(from == 0 ? other : descriptor, Int32(SHUT_WR))
+                    sockets[from].fd = -1
+                    continue
+                }
                 if from == 1 {
                     count = min(count, limit - passed)
                     passed += max(0, count)
                 }
-                guard count > 0, send(sockets[to].fd, buffer, count, Int32(MSG_NOSIGNAL)) == count, passed < limit
+                let receiver = to == 0 ? descriptor : other
+                guard count > 0, send(receiver, buffer, count, Int32(MSG_NOSIGNAL)) == count, passed < limit
                 else { return passed }
             }
         }
