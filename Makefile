@@ -1,11 +1,12 @@
 # make demo    the whole story on this machine: train, judge, serve, refuse (KEEP=1 leaves it running)
 # make test    the whole test suite (FILTER=Gate for the tests whose names match)
+# make simulate  the operator in a simulated cluster, with the faults of many seeds (SEEDS=2000)
 # make bench   measurements, to Benchmarks/results.json (ONLY=name,… for some, RUNS=5 rounds)
 # make image   the operator's image, to build/ (as root); make image-check tries it
 # make docs    the documentation of ControllerRuntime, to build/docs, from what was built last
 # make fmt     puts the sources into the project's style
 # make lint    fails where the style or a rule of the house is broken
-.PHONY: demo test bench image image-check docs fmt lint kubernetes crd-server prerequisites
+.PHONY: demo test simulate bench image image-check docs fmt lint kubernetes crd-server prerequisites
 
 demo: prerequisites
 	swift build --product assay
@@ -16,6 +17,11 @@ demo: prerequisites
 test: prerequisites lint kubernetes crd-server
 	swift build --build-tests
 	scripts/test '$(FILTER)'
+
+# SEEDS=1000 stands for 0..<1000. The same seed runs the same in every process only with deterministic hashing.
+simulate: prerequisites
+	swift build --configuration release --product simulate
+	SWIFT_DETERMINISTIC_HASHING=1 .build/release/simulate --seeds '$(if $(SEEDS),$(if $(findstring <,$(SEEDS)),$(SEEDS),0..<$(SEEDS)),0..<2000)'
 
 bench: prerequisites kubernetes
 	swift build --configuration release --static-swift-stdlib --product assay

@@ -105,6 +105,18 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"),
             ]
         ),
+        // The operator, an API server and a cluster around it in one process, in an order and with faults that a seed gives.
+        module(
+            "Simulation",
+            [
+                "APIServerModel", "AssayCore", "AssayOperator", "Concurrency", "ControllerRuntime", "HTTPTransport",
+                "JSON", "KubernetesClient", "KubernetesModel", "LocalCluster", log,
+                .product(name: "HeapModule", package: "swift-collections"),
+            ]
+        ),
+        .executableTarget(
+            name: "simulate", dependencies: ["APIServerModel", "JSON", "Simulation", "YAML", arguments],
+            swiftSettings: strict),
         .executableTarget(
             name: "AssayCLI",
             dependencies: [
@@ -173,6 +185,7 @@ let package = Package(
                 .product(name: "NIOEmbedded", package: "swift-nio"),
             ]
         ),
+        tests("Simulation", ["APIServerModel", "JSON", "YAML"]),
         // What whole stories are told on: LocalCluster and a real Kubernetes behind one face.
         .target(
             name: "TestCluster",

@@ -21,13 +21,17 @@ public struct AssayOperator: Service {
     let metrics: MetricsRegistry
     let debug: DebugState
     private let ownImage: OwnImage
+    private let seed: UInt64
     /// Told where health and metrics are served, once they are.
     let onListening: @Sendable (Int) -> Void
 
-    /// - Parameter host: the API server's, for metrics.
+    /// - Parameters:
+    ///   - host: the API server's, for metrics.
+    ///   - seed: of all that is random in it, which is the spread of waits.
     public init(
         configuration: OperatorConfiguration, transport: any HTTPTransport, credentials: Credentials, host: String,
-        time: any TimeSource = SystemTime(), logger: Logger, onListening: @escaping @Sendable (Int) -> Void = { _ in }
+        time: any TimeSource = SystemTime(), seed: UInt64 = .random(in: .min ... .max), logger: Logger,
+        onListening: @escaping @Sendable (Int) -> Void = { _ in }
     ) {
         self.configuration = configuration
         self.time = time
@@ -38,9 +42,11 @@ public struct AssayOperator: Service {
         debug = DebugState(version: Self.version, time: time)
         let metered = MeteredTransport(transport, host: host, registry: metrics, time: time)
         debug.addRequests(metered.log)
+        self.seed = seed
+        let random = Locked(SeededGenerator(seed: seed))
         client = KubernetesClient(
-            transport: metered,
-            credentials: credentials, time: time, logger: logger)
+            transport: metered, credentials: credentials, time: time, random: { random.withLock { $0.unit() } },
+            logger: logger)
         ownImage = OwnImage(
             pod: configuration.pod, client: client, time: time, logger: logger, metrics: metrics)
     }
@@ -101,8 +107,8 @@ public struct AssayOperator: Service {
     ) async {
         await withTaskGroup(of: Void.self) { background in
             caches.run(
-                in: &background, client: client, namespace: configuration.namespace, time: time, logger: logger,
-                metrics: metrics, checks: checks, debug: debug)
+                in: &background, client: client, namespace: configuration.namespace, time: time, seed: seed,
+                logger: logger, metrics: metrics, checks: checks, debug: debug)
             background.addTask { await ownImage.learn() }
             await withTaskGroup(of: Void.self) { recording in
                 recording.addTask { await events.run() }

@@ -43,12 +43,14 @@ struct Caches: Sendable {
     /// Adds a task for each kind that keeps its store up to date.
     func run(
         in group: inout TaskGroup<Void>, client: KubernetesClient, namespace: String?, time: any TimeSource,
-        logger: Logger, metrics: MetricsRegistry, checks: HealthChecks, debug: DebugState
+        seed: UInt64, logger: Logger, metrics: MetricsRegistry, checks: HealthChecks,
+        debug: DebugState
     ) {
+        var seeds = SeededGenerator(seed: seed)
         func start<Object: StoredObject>(_ store: Store<Object>, labelSelector: String?) {
             let reflector = Reflector(
                 client: client, type: Object.resourceType, namespace: namespace, labelSelector: labelSelector,
-                store: store, time: time, logger: logger, metrics: metrics)
+                store: store, time: time, seed: seeds.next(), logger: logger, metrics: metrics)
             checks.addReflector("\(Object.resourceType)", reflector)
             debug.addReflector(reflector)
             group.addTask { await reflector.run() }

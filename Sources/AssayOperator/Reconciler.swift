@@ -86,14 +86,20 @@ struct Reconciler<Kind: Reconciled>: Sendable {
                 return try await report(error, after: action, observation, metadata)
             }
         }
-        try await write(plan, metadata)
+        do throws(KubernetesError) {
+            try await write(plan, metadata)
+        } catch {
+            // Deleted, changed or replaced meanwhile: the server knows which.
+            guard mayLookAgain, error.isConflict || error.isNotFound || error.isOfAnotherUID else { throw error }
+            return try await pass(key, live: true)
+        }
         return plan.requeueAfter.map { .requeue(after: $0) } ?? .done
     }
 
     /// Whether the refusal only says that the observation was old. A taken name is one of these the first time; seen
     /// live, the plan itself says what to do about it.
     private func isStale(_ error: KubernetesError, _ action: Action) -> Bool {
-        if error.isAlreadyExists || error.isConflict { return true }
+        if error.isAlreadyExists || error.isConflict || error.isOfAnotherUID { return true }
         if case .create = action { return false }
         return error.isNotFound
     }
@@ -129,15 +135,9 @@ struct Reconciler<Kind: Reconciled>: Sendable {
 
     private func write(_ plan: Plan, _ metadata: ObjectMeta) async throws(KubernetesError) {
         if let write = plan.status {
-            do throws(KubernetesError) {
-                let object = try await client.mergePatch(
-                    Kind.type, metadata.key, write.patch, subresource: "status", fieldManager: FieldManager.status)
-                note(Kind.type, object, for: metadata.key)
-            } catch {
-                // Deleted meanwhile: there is nobody left to tell.
-                if error.isNotFound { return }
-                throw error
-            }
+            let object = try await client.mergePatch(
+                Kind.type, metadata.key, write.patch, subresource: "status", fieldManager: FieldManager.status)
+            note(Kind.type, object, for: metadata.key)
         }
         for event in plan.events {
             events.record(
@@ -183,6 +183,13 @@ struct Reconciler<Kind: Reconciled>: Sendable {
                     note: error.description))
             return .retry(error, after: error.retryAfter ?? forbiddenPause)
         }
+    }
+}
+
+extension KubernetesError {
+    /// A patch that names a uid met another object of the same name: uids are immutable, so the server calls it invalid.
+    fileprivate var isOfAnotherUID: Bool {
+        isInvalid && status?.causes.contains { $0.field == "metadata.uid" } == true
     }
 }
 

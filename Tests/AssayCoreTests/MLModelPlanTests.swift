@@ -122,7 +122,9 @@ import Testing
         #expect(
             plan.actions == [
                 .mergePatch(
-                    .deployments, key, ["spec": ["replicas": 3]], subresource: "scale", manager: "assay-scaler")
+                    .deployments, key,
+                    ["metadata": ["uid": deployment["metadata", "uid"] ?? ""], "spec": ["replicas": 3]],
+                    subresource: "scale", manager: "assay-scaler")
             ])
         try world.settle()
         world.makeDeploymentsAvailable()

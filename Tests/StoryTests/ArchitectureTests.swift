@@ -29,6 +29,11 @@ private let layers: [String: Set<String>] = {
         "JSON", "KubernetesClient", "KubernetesModel", "OpenSSL", "YAML",
     ]
     allowed["AssayCLI"] = Set(allowed.keys).subtracting(["APIServerModel"])
+    allowed["Simulation"] = [
+        "APIServerModel", "AssayCore", "AssayOperator", "Concurrency", "ControllerRuntime", "HTTPTransport", "JSON",
+        "KubernetesClient", "KubernetesModel", "LocalCluster",
+    ]
+    allowed["simulate"] = ["APIServerModel", "JSON", "Simulation", "YAML"]
     return allowed
 }()
 
@@ -38,7 +43,7 @@ private let reserved: [String: Set<String>] = [
     "NIOPosix": ["HTTPServer", "LocalCluster"],
     "NIOHTTP1": ["HTTPServer"],
     "Subprocess": ["CredentialPlugins", "LocalCluster"],
-    "ArgumentParser": ["AssayCLI"],
+    "ArgumentParser": ["AssayCLI", "simulate"],
 ]
 
 private struct Import: Hashable, CustomStringConvertible {

@@ -63,6 +63,12 @@ extension APIServer {
         guard name == old.name else {
             throw .badRequest("the name of the object (\(name)) does not match the name on the URL (\(old.name))")
         }
+        let uid = new["metadata", "uid"]?.string ?? ""
+        guard uid.isEmpty || uid == old.uid else {
+            throw .conflict(
+                request.type, old.name,
+                "Precondition failed: UID in precondition: \(uid), UID in object meta: \(old.uid)")
+        }
         let version = new["metadata", "resourceVersion"]?.string ?? ""
         guard version.isEmpty || version == String(old.revision) else { throw .modified(request.type, old.name) }
         let replicas = new["spec", "replicas"]?.integer ?? 0

@@ -172,7 +172,8 @@ extension MLModelPlanner {
         if child.replicas != replicas {
             result.actions.append(
                 .mergePatch(
-                    .deployments, child.metadata.key, ["spec": ["replicas": JSONValue(replicas)]],
+                    .deployments, child.metadata.key,
+                    ["metadata": ["uid": .string(child.metadata.uid)], "spec": ["replicas": JSONValue(replicas)]],
                     subresource: "scale", manager: FieldManager.scaler))
         }
     }

@@ -43,6 +43,11 @@ extension MLModelPlanner {
         let refusals = PodCheck.problems(
             in: deployment["spec", "template"] ?? .null, at: "spec.serving.template", policy: observed.policy)
         guard refusals.isEmpty, rejectionStands == false else { return }
+        // The model may be gone too, and its cache not know yet: then the garbage collector was at work.
+        guard observed.isLive else {
+            result.needsLiveObservation = true
+            return
+        }
         deployment["spec", "replicas"] = JSONValue(spec.serving.wantedReplicas)
         result.actions.append(.create(.deployments, deployment, manager: FieldManager.scaler))
     }
@@ -52,6 +57,10 @@ extension MLModelPlanner {
     private mutating func lead(to revision: Revision) {
         var wanted = ServingRendering.service(of: model, revision)
         guard let service = observed.service else {
+            guard observed.isLive else {
+                result.needsLiveObservation = true
+                return
+            }
             result.actions.append(.create(.services, wanted, manager: FieldManager.spec))
             return
         }
@@ -111,9 +120,12 @@ extension MLModelPlanner {
     private mutating func tidyDeployments() {
         let tried = Set(status.revisions.filter { $0.state == .rollingOut }.map(\.deployment))
         let serving = servingRevision
+        // What the Service leads to serves, even where the status that says so could not be written.
+        let led = serving == nil ? observed.service?.spec["selector", Label.revision]?.string : nil
         for child in observed.deployments {
             let name = child.metadata.name
-            guard name != serving?.deployment, !tried.contains(name),
+            guard name != serving?.deployment, led == nil || child.metadata.labels[Label.revision] != led,
+                !tried.contains(name),
                 child.metadata.controller?.uid == model.metadata.uid, !child.metadata.isBeingDeleted
             else { continue }
             if let since = serving?.servingTime, now - since < MLModelPlan.settling {

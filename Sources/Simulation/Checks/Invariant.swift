@@ -1,0 +1,188 @@
+import APIServerModel
+import AssayCore
+import JSON
+import KubernetesModel
+
+/// A state of the server, the write that led to it, and what was true before.
+struct Moment {
+    var server: APIServer
+    var write: SimulatedServer.Write?
+    /// Requests to the model reached a ready pod before the write.
+    var wasServed: Bool
+    /// What a run was worth; nil for one that has not ended well.
+    var accuracy: (String) -> Double?
+
+    /// The write, where it is the operator's.
+    var operatorWrite: SimulatedServer.Write? {
+        guard let write, write.actor.hasPrefix("operator"), !write.call.isEvent else { return nil }
+        return write
+    }
+
+    /// What the write was about, before and after; nil where it changed nothing that was there.
+    func change(of plurals: Set<String>) -> (before: JSONValue, after: JSONValue)? {
+        guard let write, write.isAccepted, plurals.contains(write.call.plural), let before = write.before,
+            let type = ResourceType.simulated.first(where: { $0.plural == write.call.plural }),
+            let after = server.object(type, before.place), after.identity == before.identity
+        else { return nil }
+        return (before, after)
+    }
+}
+
+/// What must be true of every state, or of every write: see `docs/simulation.md`.
+struct Invariant: Sendable {
+    /// The number in the design, `I1`.
+    var name: String
+    /// What is wrong; nil when it holds.
+    var breach: @Sendable (Moment) -> String?
+
+    static let all: [Invariant] = [
+        Invariant(name: "I1", breach: oneLiveJob), Invariant(name: "I2", breach: onlyOurs),
+        Invariant(name: "I3", breach: onlyWhatWasRead), Invariant(name: "I4", breach: onlyWhatPassed),
+        Invariant(name: "I5", breach: servesOn), Invariant(name: "I6", breach: noFailedRevision),
+        Invariant(name: "I7", breach: observedGeneration), Invariant(name: "I9", breach: attemptsRise),
+        Invariant(name: "I10", breach: noSecret), Invariant(name: "I13", breach: oneNamespace),
+        Invariant(name: "I16", breach: kstatus),
+    ]
+
+    /// At most one live Job per TrainingJob, whichever its attempt.
+    private static func oneLiveJob(_ moment: Moment) -> String? {
+        guard moment.write?.call.plural == "jobs" else { return nil }
+        var owners: Set<String> = []
+        for job in moment.server.objects(.jobs) {
+            guard let owner = job.controllerUID, !job.isGoing, !job.isConditionTrue("Complete"),
+                !job.isConditionTrue("Failed")
+            else { continue }
+            if !owners.insert(owner).inserted { return "a second live Job of one TrainingJob: \(job.place)" }
+        }
+        return nil
+    }
+
+    /// Nothing is touched whose owner is not ours, and of the model only the status.
+    private static func onlyOurs(_ moment: Moment) -> String? {
+        guard let write = moment.operatorWrite, write.isAccepted, let before = write.before else { return nil }
+        if write.call.plural == "mlmodels" {
+            return write.call.subresource == "status" ? nil : "\(write.call.description) touches the spec"
+        }
+        let owner = before.controller?["apiVersion"]?.string ?? ""
+        if write.call.plural == "trainingjobs", write.call.subresource == "status" { return nil }
+        return owner == MLModel.resourceType.apiVersion ? nil : "\(write.call.description) of somebody else's object"
+    }
+
+    /// Every change of what is there names the uid that was read, and every new status the version.
+    private static func onlyWhatWasRead(_ moment: Moment) -> String? {
+        guard let write = moment.operatorWrite, write.call.method != "POST" else { return nil }
+        let body: JSONValue
+        do { body = try JSONValue(parsing: write.request.body) } catch { return "a body that is no JSON" }
+        let uid =
+            write.call.method == "DELETE" ? body["preconditions", "uid"]?.string : body["metadata", "uid"]?.string
+        guard let uid, !uid.isEmpty else { return "\(write.call.description) names no uid" }
+        if write.call.subresource == "status", body["metadata", "resourceVersion"]?.string == nil {
+            return "\(write.call.description) names no resource version"
+        }
+        return nil
+    }
+
+    /// Nothing serves that has not passed its gate: by the node's knowledge of what each run was worth.
+    private static func onlyWhatPassed(_ moment: Moment) -> String? {
+        for service in moment.server.objects(.services) where service.controllerUID != nil {
+            guard let deployment = moment.server.deployment(servedBy: service),
+                let run = deployment["spec", "template"]?.run
+            else { continue }
+            guard let accuracy = moment.accuracy(run) else { return "\(run) serves and never ended well" }
+            if accuracy < 0.93 { return "\(run) serves with an accuracy of \(accuracy)" }
+        }
+        return nil
+    }
+
+    /// No write of the operator's takes the model off the air.
+    private static func servesOn(_ moment: Moment) -> String? {
+        guard let write = moment.operatorWrite, write.isAccepted, moment.wasServed, !moment.server.isServed else {
+            return nil
+        }
+        return "\(write.call.description) takes away what serves"
+    }
+
+    private static func noFailedRevision(_ moment: Moment) -> String? {
+        for service in moment.server.objects(.services) {
+            guard let revision = service["spec", "selector", Label.revision]?.string,
+                let model = moment.server.object(.mlModels, service.place), model.identity == service.controllerUID
+            else { continue }
+            let entry = (model["status", "revisions"]?.array ?? []).last { $0["name"]?.string == revision }
+            if entry?["state"]?.string == "Failed" { return "the failed revision \(revision) serves" }
+        }
+        return nil
+    }
+
+    private static func observedGeneration(_ moment: Moment) -> String? {
+        guard let (before, after) = moment.change(of: ["mlmodels", "trainingjobs"]) else { return nil }
+        let (old, new) = (
+            before["status", "observedGeneration"]?.integer, after["status", "observedGeneration"]?.integer
+        )
+        if let old, new.map({ $0 < old }) ?? true { return "observedGeneration falls from \(old)" }
+        if let new, new > after["metadata", "generation"]?.integer ?? 0 { return "observedGeneration \(new) is ahead" }
+        return nil
+    }
+
+    private static func attemptsRise(_ moment: Moment) -> String? {
+        guard let (before, after) = moment.change(of: ["mlmodels", "trainingjobs"]) else { return nil }
+        for list in ["runs", "attempts"] {
+            let old = (before["status", list]?.array ?? []).compactMap { $0["number"]?.int }
+            let new = (after["status", list]?.array ?? []).compactMap { $0["number"]?.int }
+            if let last = old.last, (new.last ?? 0) < last { return "\(list) fall from \(last)" }
+            if zip(new, new.dropFirst()).contains(where: { $0 >= $1 }) { return "\(list) do not rise: \(new)" }
+        }
+        return nil
+    }
+
+    private static func noSecret(_ moment: Moment) -> String? {
+        guard let write = moment.operatorWrite else { return nil }
+        return write.request.body.contains(text: Array(Simulation.token.utf8))
+            ? "\(write.call.description) tells a secret" : nil
+    }
+
+    private static func oneNamespace(_ moment: Moment) -> String? {
+        guard let write = moment.operatorWrite, write.isAccepted else { return nil }
+        return write.call.namespace == ToyModel.namespace ? nil : "\(write.call.description) in another namespace"
+    }
+
+    /// Never on the way and stuck at once, and never without a word on readiness.
+    private static func kstatus(_ moment: Moment) -> String? {
+        guard moment.operatorWrite != nil, let (_, after) = moment.change(of: ["mlmodels", "trainingjobs"]),
+            after["status", "phase"] != nil
+        else { return nil }
+        if after.isConditionTrue("Reconciling"), after.isConditionTrue("Stalled") { return "reconciling and stalled" }
+        let types = (after["status", "conditions"]?.array ?? []).compactMap { $0["type"]?.string }
+        return types.contains("Ready") ? nil : "no Ready condition"
+    }
+}
+
+extension [UInt8] {
+    fileprivate func contains(text: [UInt8]) -> Bool {
+        guard let first = text.first else { return true }
+        return withUnsafeBufferPointer { bytes in
+            bytes.indices.contains { index in
+                bytes[index] == first && bytes[index...].starts(with: text)
+            }
+        }
+    }
+}
+
+extension APIServer {
+    /// The Deployment of the revision that a Service selects.
+    func deployment(servedBy service: JSONValue) -> JSONValue? {
+        guard let revision = service["spec", "selector", Label.revision]?.string else { return nil }
+        return objects(.deployments).first { $0.label(Label.revision) == revision && !$0.isGoing }
+    }
+
+    /// Whether requests to the model reach a pod that is ready and stays.
+    var isServed: Bool {
+        guard let service = object(.services, Person.key), service.controllerUID != nil, !service.isGoing,
+            deployment(servedBy: service) != nil
+        else { return false }
+        let selector = service["spec", "selector"]?.object ?? [:]
+        return objects(.pods).contains { pod in
+            !pod.isGoing && pod.isConditionTrue("Ready")
+                && selector.allSatisfy { pod.label($0.key) == $0.value.string }
+        }
+    }
+}

@@ -1,0 +1,191 @@
+import Concurrency
+import HTTPTransport
+
+/// Carries out a plan of faults: decides about each request of the operator, and about its watches.
+final class FaultLayer: Sendable {
+    /// What becomes of a request.
+    enum Verdict: Sendable {
+        case pass
+        case refuse(code: Int, retryAfter: String?)
+        case loseAnswer
+        case drop
+        case late(Duration)
+        case crash(after: Bool, down: Duration, behind: Int)
+        /// The watch that was asked for begins at a version that is too old.
+        case gone(asEvent: Bool)
+    }
+
+    fileprivate struct Refusal {
+        var code: Int
+        var retryAfter: String?
+        var left: Int
+        var method: String
+        var plural: String
+        var until: Duration
+    }
+
+    fileprivate struct State {
+        var waiting: [Fault]
+        var isOver = false
+        var calls = 0
+        var writes = 0
+        var refusals: [Refusal] = []
+        var lags: [String: (lag: Duration, until: Duration)] = [:]
+        var collapsing: [String: Duration] = [:]
+        var gone: [String: Bool] = [:]
+        var pauses: [Int: Duration] = [:]
+        var fired: [String: Int] = [:]
+        var watchHandlers: [@Sendable (String) -> Void] = []
+    }
+
+    /// However often a refusal is repeated, it is no longer than this, so that stories go on.
+    private static let longestRefusal: Duration = .seconds(90)
+
+    private let state: Locked<State>
+    private let time: SimulatedTime
+    private let trace: Trace
+
+    init(_ plan: [Fault], time: SimulatedTime, trace: Trace) {
+        state = Locked(State(waiting: plan))
+        self.time = time
+        self.trace = trace
+    }
+
+    /// How often each perturbation came to pass.
+    var fired: [String: Int] { state.withLock { $0.fired } }
+    var writes: Int { state.withLock { $0.writes } }
+
+    /// From here on nothing goes wrong.
+    func stop() {
+        state.withLock { state in
+            state.isOver = true
+            state.refusals = []
+            state.lags = [:]
+            state.collapsing = [:]
+            state.gone = [:]
+            state.pauses = [:]
+        }
+    }
+
+    /// Sets an alarm for each fault that has its time.
+    func start(_ server: SimulatedServer) {
+        for fault in state.withLock({ $0.waiting }) {
+            guard case .time(let milliseconds) = fault.trigger else { continue }
+            time.alarm(after: .milliseconds(milliseconds)) { [weak self] in self?.strike(fault, server) }
+        }
+    }
+
+    func onWatchFault(_ body: @escaping @Sendable (String) -> Void) { state.withLock { $0.watchHandlers.append(body) } }
+
+    // MARK: Requests
+
+    func judge(_ call: APICall) -> Verdict {
+        let now = time.monotonicNow()
+        let (verdict, fault) = state.withLock { state -> (Verdict, Fault?) in
+            if state.isOver { return (.pass, nil) }
+            if call.isWatch {
+                return (state.gone.removeValue(forKey: call.plural).map { .gone(asEvent: $0) } ?? .pass, nil)
+            }
+            state.calls += 1
+            if call.isWrite, !call.isEvent { state.writes += 1 }
+            if let fault = state.due(call) {
+                state.fired[fault.perturbation, default: 0] += 1
+                return (state.verdict(fault, call, until: now + Self.longestRefusal), fault)
+            }
+            return (state.standingRefusal(call, now) ?? .pass, nil)
+        }
+        if let fault { trace.add("fault \(fault)") }
+        return verdict
+    }
+
+    // MARK: Watches and pauses
+
+    func lag(_ plural: String) -> Duration {
+        let now = time.monotonicNow()
+        return state.withLock { state in
+            guard let entry = state.lags[plural], now < entry.until else { return .zero }
+            return entry.lag
+        }
+    }
+
+    func collapses(_ plural: String) -> Bool {
+        let now = time.monotonicNow()
+        return state.withLock { $0.collapsing[plural].map { now < $0 } ?? false }
+    }
+
+    /// How long a replica still stands still.
+    func pause(_ replica: Int) -> Duration {
+        let now = time.monotonicNow()
+        return state.withLock { max(.zero, ($0.pauses[replica] ?? .zero) - now) }
+    }
+
+    private func strike(_ fault: Fault, _ server: SimulatedServer) {
+        let now = time.monotonicNow()
+        let isOver = state.withLock { state -> Bool in
+            if !state.isOver { state.fired[fault.perturbation, default: 0] += 1 }
+            return state.isOver
+        }
+        if isOver { return }
+        trace.add("fault \(fault)")
+        switch fault.effect {
+        case .lag(let plural, let lag, let lasting):
+            let until = now + .milliseconds(lasting)
+            state.withLock { $0.lags[plural] = (.milliseconds(lag), until) }
+        case .collapse(let plural, let lasting):
+            let until = now + .milliseconds(lasting)
+            state.withLock { $0.collapsing[plural] = until }
+        case .close(let plural): closeWatches(plural)
+        case .gone(let plural, let asEvent):
+            state.withLock { $0.gone[plural] = asEvent }
+            closeWatches(plural)
+        case .compact: server.compact()
+        case .pause(let replica, let milliseconds):
+            let until = now + .milliseconds(milliseconds)
+            state.withLock { $0.pauses[replica] = until }
+        case .crash, .refuse, .loseAnswer, .drop, .late: break
+        }
+    }
+
+    private func closeWatches(_ plural: String) {
+        for handler in state.withLock({ $0.watchHandlers }) { handler(plural) }
+    }
+}
+
+extension FaultLayer.State {
+    fileprivate mutating func due(_ call: APICall) -> Fault? {
+        let index = waiting.firstIndex {
+            switch $0.trigger {
+            case .write(let number): call.isWrite && !call.isEvent && number == writes
+            case .call(let number): number == calls
+            case .time: false
+            }
+        }
+        return index.map { waiting.remove(at: $0) }
+    }
+
+    fileprivate mutating func verdict(_ fault: Fault, _ call: APICall, until: Duration) -> FaultLayer.Verdict {
+        switch fault.effect {
+        case .crash(let after, let down, let behind):
+            return .crash(after: after, down: .milliseconds(down), behind: behind)
+        case .refuse(let code, let retryAfter, let count):
+            refusals.append(
+                FaultLayer.Refusal(
+                    code: code, retryAfter: retryAfter, left: count - 1, method: call.method, plural: call.plural,
+                    until: until))
+            return .refuse(code: code, retryAfter: retryAfter)
+        case .loseAnswer: return .loseAnswer
+        case .drop: return .drop
+        case .late(let milliseconds): return call.isWrite ? .late(.milliseconds(milliseconds)) : .drop
+        case .lag, .collapse, .close, .gone, .compact, .pause: return .pass
+        }
+    }
+
+    fileprivate mutating func standingRefusal(_ call: APICall, _ now: Duration) -> FaultLayer.Verdict? {
+        let index = refusals.firstIndex {
+            $0.left > 0 && now < $0.until && $0.method == call.method && $0.plural == call.plural
+        }
+        guard let index else { return nil }
+        refusals[index].left -= 1
+        return .refuse(code: refusals[index].code, retryAfter: refusals[index].retryAfter)
+    }
+}

@@ -1,0 +1,248 @@
+import APIServerModel
+import AssayCore
+import AssayOperator
+import Concurrency
+import ControllerRuntime
+import JSON
+import KubernetesClient
+import KubernetesModel
+import Logging
+
+/// Everything that lives in one simulation, and the loop that drives it.
+final class World: Sendable {
+    /// At rest for so long, a simulation ends.
+    private static let silence: Duration = .seconds(3600)
+    /// Whatever moves for longer than this never comes to rest.
+    private static let longest: Duration = .seconds(20 * 3600)
+
+    private struct State {
+        /// When people had done everything and nothing went wrong any more.
+        var calmSince: Duration?
+        var hasEnded = false
+        var requestsBefore = 0
+        var restSince: Duration = .zero
+    }
+
+    private let simulation: Simulation
+    private let executor: SeededExecutor
+    private let time = SimulatedTime()
+    private let trace: Trace
+    private let server: SimulatedServer
+    private let faults: FaultLayer
+    private let latency: Latency
+    private let node: ScriptedNode
+    private let controllers: ModelControllers
+    private let checker: Checker
+    private let state = Locked(State())
+
+    init(_ simulation: Simulation, template: APIServer, keepsTrace: Bool) {
+        self.simulation = simulation
+        executor = SeededExecutor(seed: simulation.seed)
+        trace = Trace(time: time, keepsLines: keepsTrace)
+        let needsPast = simulation.faults.contains { $0.perturbation == "P4" }
+        server = SimulatedServer(template, time: time, trace: trace, keepsPast: needsPast)
+        faults = FaultLayer(simulation.faults, time: time, trace: trace)
+        latency = Latency(seed: simulation.seed ^ 0x6c61_7465)
+        node = ScriptedNode(server: server, time: time, latency: latency)
+        controllers = ModelControllers(server: server, time: time, latency: latency)
+        checker = Checker(node: node, trace: trace)
+    }
+
+    // MARK: Driving
+
+    /// Runs to the end, on the calling thread.
+    func run() async {
+        let checker = checker
+        server.observe { checker.check($0, $1) }
+        faults.start(server)
+        tick()
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask(executorPreference: executor) { await self.live() }
+            drive { self.isOver }
+            group.cancelAll()
+            drive { self.state.withLock { $0.hasEnded } }
+        }
+    }
+
+    private func drive(until isOver: () -> Bool) {
+        executor.runReady()
+        while !isOver() {
+            guard time.advance() else { return checker.fail(Violation(invariant: "I17", detail: "nobody waits")) }
+            executor.runReady()
+        }
+    }
+
+    private var isOver: Bool {
+        if checker.violation != nil { return true }
+        let now = time.monotonicNow()
+        if now > Self.longest {
+            checker.fail(Violation(invariant: "I14", detail: "no rest within \(Self.longest)"))
+            return true
+        }
+        let (last, requests) = (server.lastWrite, server.requests)
+        return state.withLock { state in
+            guard let calmSince = state.calmSince else { return false }
+            let since = max(last, calmSince)
+            if since != state.restSince {
+                state.restSince = since
+                state.requestsBefore = requests
+            }
+            return now - since >= Self.silence
+        }
+    }
+
+    /// Time passes for the server, slower when nothing happens.
+    private func tick() {
+        let isQuiet = time.monotonicNow() - server.lastWrite > .seconds(30)
+        time.alarm(after: isQuiet ? .seconds(15) : .seconds(1)) { [weak self] in
+            guard let self else { return }
+            server.tick()
+            tick()
+        }
+    }
+
+    // MARK: Those who live in it
+
+    private func live() async {
+        await withTaskGroup(of: Void.self) { group in
+            for replica in 0..<simulation.replicas { group.addTask { await self.operate(replica) } }
+            group.addTask { await self.tellStory() }
+        }
+        state.withLock { $0.hasEnded = true }
+    }
+
+    /// The lives of one replica.
+    private func operate(_ replica: Int) async {
+        var start: (down: Duration, behind: Int) = (.zero, 0)
+        var lives: UInt64 = 0
+        while !Task.isCancelled {
+            do {
+                try await time.sleep(for: start.down)
+            } catch {
+                return
+            }
+            lives += 1
+            let restart = Locked<(Duration, Int)>((.zero, 0))
+            let (stream, crashed) = AsyncStream.makeStream(of: Void.self)
+            let catchesUp = start.behind > 0 ? time.monotonicNow() + latency.next(1000...20_000) : .zero
+            let life = Life(behind: start.behind, catchesUp: catchesUp)
+            let daemon = daemon(replica, lives, life) { down, behind in
+                restart.withLock { $0 = (down, behind) }
+                life.end()
+                crashed.finish()
+            }
+            await withTaskGroup(of: Void.self) { group in
+                group.addTask {
+                    do {
+                        try await daemon.run()
+                    } catch {
+                        // Only the health server throws, and there is none.
+                    }
+                }
+                group.addTask { for await _ in stream {} }
+                await group.next()
+                life.end()
+                group.cancelAll()
+            }
+            start = restart.withLock { (down: $0.0, behind: $0.1) }
+        }
+    }
+
+    private func daemon(
+        _ replica: Int, _ lives: UInt64, _ life: Life, crash: @escaping @Sendable (Duration, Int) -> Void
+    ) -> AssayOperator {
+        let transport = ReplicaTransport(
+            replica: replica, life: life, server: server, time: time, faults: faults, latency: latency, crash: crash)
+        var logger = Logger(label: "simulation")
+        logger.logLevel = .critical
+        return AssayOperator(
+            configuration: OperatorConfiguration(workers: 2, instance: "operator-\(replica)"), transport: transport,
+            credentials: .token(Simulation.token), host: "simulation", time: time,
+            seed: simulation.seed &+ UInt64(replica) &* 1_000_003 &+ lives, logger: logger)
+    }
+
+    // MARK: The story
+
+    private func tellStory() async {
+        let person = Person(server: server)
+        do {
+            try await time.sleep(for: latency.next(0...3000))
+            for (index, act) in simulation.story.acts.enumerated() {
+                if index > 0 { try await pause() }
+                trace.add("act \(act)")
+                person.perform(act, number: index)
+            }
+            try await time.sleep(for: .seconds(simulation.faults.isEmpty ? 1 : 90))
+            faults.stop()
+            trace.add("calm")
+            if simulation.faults.contains(where: { $0.isLie }) { person.perform(.requestReconcile, number: 99) }
+        } catch {
+            return
+        }
+        let now = time.monotonicNow()
+        state.withLock { $0.calmSince = now }
+    }
+
+    private func pause() async throws {
+        if simulation.story.isPatient { try await rest() } else { try await time.sleep(for: latency.next(0...25_000)) }
+    }
+
+    /// Returns when nothing has moved for a while and the model says that it is as far as it gets.
+    private func rest() async throws {
+        repeat {
+            try await time.sleep(for: .seconds(5))
+        } while time.monotonicNow() - server.lastWrite < .seconds(20) || !isSettled
+    }
+
+    private var isSettled: Bool {
+        guard let model = server.object(.mlModels, Person.key) else { return true }
+        return model["status", "observedGeneration"]?.integer == model["metadata", "generation"]?.integer
+            && !model.isConditionTrue("Reconciling")
+    }
+
+    // MARK: What came of it
+
+    func outcome(reference: Simulation.Outcome?) -> Simulation.Outcome {
+        let end = EndState(
+            server.snapshot, isPatient: simulation.story.isPatient, accuracy: { self.node.accuracy(ofRun: $0) })
+        var made: [String: Int] = [:]
+        for (key, count) in server.creations where key.hasPrefix("operator") && !key.hasSuffix("events") {
+            made[String(key.dropFirst(9))] = count
+        }
+        if checker.violation == nil, isComparable, let reference { compare(end, made, to: reference) }
+        let requests = server.requests - state.withLock { $0.requestsBefore }
+        return Simulation.Outcome(
+            violation: checker.violation, traceHash: trace.hash, trace: trace.lines, perturbations: perturbations,
+            statesChecked: checker.statesChecked, writes: faults.writes, endState: end, creations: made,
+            requestsAtRest: requests, jobsRun: executor.steps)
+    }
+
+    /// The faults that came to pass, overlapping replicas (P14) and what people did (P15).
+    private var perturbations: [String: Int] {
+        var result = faults.fired
+        if simulation.replicas > 1 { result["P14", default: 0] += 1 }
+        result["P15", default: 0] += simulation.story.acts.count
+        return result
+    }
+
+    /// A person who is told that the spec is refused goes on with the story from there: it is another one then.
+    private var isComparable: Bool {
+        simulation.story.acts.count == 1 || !simulation.faults.contains(where: { $0.isLie })
+    }
+
+    /// A late creation may find the name free again, after the object was made, used and cleared away.
+    private var countsCreations: Bool {
+        simulation.story.countsCreations && !simulation.faults.contains { $0.perturbation == "P13" }
+    }
+
+    private func compare(_ end: EndState, _ made: [String: Int], to reference: Simulation.Outcome) {
+        if end != reference.endState {
+            let detail = "it ends as\n\(end)\nand without faults as\n\(reference.endState)"
+            checker.fail(Violation(invariant: "I19", detail: detail))
+        } else if countsCreations, made != reference.creations {
+            let detail =
+                "creations \(made.sorted { $0.key < $1.key }), not \(reference.creations.sorted { $0.key < $1.key })"
+            checker.fail(Violation(invariant: "I21", detail: detail))
+        }
+    }
+}

@@ -1,0 +1,53 @@
+import APIServerModel
+import HTTPTransport
+import KubernetesModel
+
+/// A request, as faults and checks look at it.
+struct APICall: Sendable {
+    var method: String
+    /// `jobs`, `mlmodels`
+    var plural: String
+    var namespace: String?
+    var name: String?
+    var subresource: String?
+    var isWatch: Bool
+
+    var isWrite: Bool { method != "GET" }
+    /// Events are a courtesy: their number varies.
+    var isEvent: Bool { plural == "events" }
+    /// A reflector's list; those of a reconcile are of one namespace.
+    var isCacheList: Bool { method == "GET" && !isWatch && name == nil && namespace == nil && plural != "namespaces" }
+
+    init(method: String, target: String) {
+        self.method = method
+        let path = target.prefix { $0 != "?" }
+        var parts = path.split(separator: "/").map(String.init)
+        // api/v1, or apis/GROUP/VERSION
+        parts.removeFirst(min(parts.count, parts.first == "api" ? 2 : 3))
+        if parts.first == "namespaces", parts.count > 2 {
+            namespace = parts[1]
+            parts.removeFirst(2)
+        }
+        plural = parts.first ?? ""
+        name = parts.count > 1 ? parts[1] : nil
+        subresource = parts.count > 2 ? parts[2] : nil
+        isWatch = target.contains("watch=true")
+    }
+
+    /// `PATCH mlmodels/wine/status`
+    var description: String {
+        let verb = isWatch ? "WATCH" : method == "GET" && name == nil ? "LIST" : method
+        return ([verb + " " + plural] + [name, subresource].compactMap(\.self)).joined(separator: "/")
+    }
+}
+
+extension APIRequest {
+    /// A request of the operator's, with a JSON body or none.
+    init(_ request: HTTPRequest, user: UserInfo) {
+        var headers: [String: String] = [:]
+        for field in request.headers.fields { headers[field.name.lowercased()] = field.value }
+        self.init(
+            method: request.method.rawValue, target: request.target, headers: headers, body: request.body ?? [],
+            user: user)
+    }
+}
