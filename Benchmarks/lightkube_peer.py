@@ -4,14 +4,17 @@ Prints `reconciled N` once it holds as many as --expect says, and `marker N` for
 """
 
 import sys
+import time
 
+import httpx2
 from lightkube import Client
 from lightkube.core.exceptions import ApiError
 from lightkube.generic_resource import create_namespaced_resource
 
 Widget = create_namespaced_resource("bench.assay.dev", "v1", "Widget", "widgets")
 expect = int(sys.argv[sys.argv.index("--expect") + 1])
-client = Client()
+# By itself it waits 10 s, which is too short for a list of 50,000.
+client = Client(timeout=httpx2.Timeout(300))
 
 
 def take(store: dict, widget) -> None:
@@ -35,8 +38,10 @@ def follow() -> None:
             take(store, widget)
 
 
+# What lightkube leaves to its user: list again after any failure.
 while True:
     try:
         follow()
-    except ApiError as error:
-        print(error, file=sys.stderr)
+    except (ApiError, httpx2.HTTPError) as error:
+        print(repr(error), file=sys.stderr, flush=True)
+        time.sleep(0.5)

@@ -91,7 +91,8 @@ class Lines:
         with self._condition:
             self._condition.wait_for(lambda: found() or self._ended, seconds)
             if not found():
-                raise SystemExit(f"{self._child.args[0]} did not say '{beginning}' within {seconds} s; see its log")
+                what = "ended and" if self._ended else f"had {seconds} s and"
+                raise SystemExit(f"{' '.join(self._child.args)} {what} did not say '{beginning}'")
             return min(found())
 
 
