@@ -186,6 +186,14 @@ let package = Package(
             ]
         ),
         tests("Simulation", ["APIServerModel", "JSON", "YAML"]),
+        // What must hold for any bytes that the readers of input get: checked by the suite and by `make fuzz`.
+        .target(
+            name: "FuzzProperties",
+            dependencies: ["Concurrency", "HTTPTransport", "JSON", "KubernetesClient", "KubernetesModel", "YAML"],
+            path: "Tests/FuzzProperties",
+            swiftSettings: strict
+        ),
+        .testTarget(name: "FuzzTests", dependencies: ["FuzzProperties"], swiftSettings: strict),
         // What whole stories are told on: LocalCluster and a real Kubernetes behind one face.
         .target(
             name: "TestCluster",
