@@ -157,7 +157,9 @@ public final class LeaderElector: Sendable {
     /// Gives the lease back: whoever comes next need not wait. Failing to is no harm.
     private func release() async {
         let now = time.monotonicNow()
-        guard let given = state.withLock({ $0.release(now: now, wall: Timestamp(sinceEpoch: time.wallNow())) }) else { return }
+        guard let given = state.withLock({ $0.release(now: now, wall: Timestamp(sinceEpoch: time.wallNow())) }) else {
+            return
+        }
         do {
             _ = try await within(times.retryPeriod) { try await self.replace(nil, by: given) }
             logger.info("the lease is given back", metadata: ["lease": "\(lease)"])
