@@ -19,22 +19,8 @@ extension Stories {
             defer { directory.remove() }
             let kubeconfig = try await world.cluster.serviceAccountKubeconfig(
                 TestCluster.operatorAccount, in: directory.path)
-            let result = try await Subprocess.run(
-                .name("env"),
-                arguments: [
-                    program, "operator", "--kubeconfig", kubeconfig, "--health-address", "none",
-                ],
-                input: .none, output: .discarded, error: .discarded
-            ) { execution in
-                do {
-                    try await body()
-                } catch {
-                    try execution.send(signal: .kill)
-                    throw error
-                }
-                try execution.send(signal: signal)
-            }
-            return result.terminationStatus
+            let command = [program, "operator", "--kubeconfig", kubeconfig, "--health-address", "none"]
+            return try await ProgramRun(command: command).during(endedBy: signal, body)
         }
 
         @Test(arguments: Backend.all) func aProgramThatIsKilledAgainAndAgainFinishesTheStoryWithTheSameObjects(

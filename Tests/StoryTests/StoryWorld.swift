@@ -191,7 +191,11 @@ struct StoryWorld: Sendable {
         }
         if let found { return found }
         let last = seen.withLock { $0 }
-        Issue.record("\(type) \(name) never came to be \(what): \(last?["status"]?.serialized() ?? "absent")")
+        Issue.record(
+            """
+            \(type) \(name) never came to be \(what): \(last?["status"]?.serialized() ?? "absent")
+            \(await aftermath())
+            """)
         throw StoryFailure()
     }
 

@@ -90,19 +90,8 @@ extension Stories {
         ) async throws -> TerminationStatus {
             let assay = try #require(ProgramUnderTest.assay)
             let program = URL(filePath: assay).deletingLastPathComponent().appending(path: "website").path
-            let result = try await Subprocess.run(
-                .name("env"), arguments: ["KUBECONFIG=\(cluster.kubeconfigPath)", program],
-                input: .none, output: .discarded, error: .discarded
-            ) { execution in
-                do {
-                    try await body()
-                } catch {
-                    try execution.send(signal: .kill)
-                    throw error
-                }
-                try execution.send(signal: .terminate)
-            }
-            return result.terminationStatus
+            return try await ProgramRun(command: [program], environment: ["KUBECONFIG": cluster.kubeconfigPath])
+                .during(endedBy: .terminate, body)
         }
     }
 }
