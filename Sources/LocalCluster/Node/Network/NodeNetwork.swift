@@ -35,6 +35,7 @@ public actor NodeNetwork {
     private nonisolated let options: NodeNetworkOptions
     private let logger: Logger
     private var used: Set<Int> = []
+    private var last = 1
     private var addresses: Set<String> = []
 
     private init(_ options: NodeNetworkOptions, number: Int, isHost: Bool, reason: String?, logger: Logger) {
@@ -117,12 +118,15 @@ public actor NodeNetwork {
         _ = try await IPCommand.batch(["netns del \(name)"])
     }
 
-    func attach(_ pod: NodePod) async throws -> Attachment {
+    func attach() async throws -> Attachment {
         if isHost { return Attachment(address: "127.0.0.1", namespacePath: nil, index: 0) }
-        guard let index = (2...254).first(where: { !used.contains($0) }) else {
+        // The next one, not the lowest: who still connects to a pod that is gone must not meet its successor.
+        let following = (1...253).map { 2 + (last - 2 + $0) % 253 }
+        guard let index = following.first(where: { !used.contains($0) }) else {
             throw NetworkError("all addresses of the node's subnet are in use")
         }
         used.insert(index)
+        last = index
         let (name, address) = ("\(bridge)-\(index)", "\(options.podPrefix).\(number).\(index)")
         do {
             _ = try await IPCommand.batch([
@@ -148,12 +152,22 @@ public actor NodeNetwork {
 
     private func remove(_ index: Int) async {
         do throws(NetworkError) {
-            // The pair of interfaces goes with the namespace.
+            try await Self.removeLink("as\(number)p\(index)")
             _ = try await IPCommand.run(["netns", "del", "\(bridge)-\(index)"])
         } catch {
             logger.warning("cannot remove a pod's network namespace", metadata: ["error": "\(error)"])
         }
         used.remove(index)
+    }
+
+    /// Removes a pair of interfaces. It would go with its namespace, but that lives on for as long as any process has it
+    /// open or has its mount, as every container has that was started while it was there.
+    private static func removeLink(_ name: String) async throws(NetworkError) {
+        do {
+            _ = try await IPCommand.run(["link", "del", name])
+        } catch {
+            guard error.description.contains("Cannot find device") else { throw error }
+        }
     }
 
     /// Makes the node answer on exactly these addresses of services.
@@ -209,6 +223,10 @@ public actor NodeNetwork {
 
     private static func remove(_ bridge: String, _ logger: Logger) async {
         do {
+            for line in try await IPCommand.run(["-o", "link", "show", "master", bridge]).split(separator: "\n") {
+                let fields = line.split(separator: " ")
+                if fields.count > 1 { try await removeLink(String(fields[1].prefix { $0 != ":" && $0 != "@" })) }
+            }
             for line in try await IPCommand.run(["netns", "list"]).split(separator: "\n") {
                 let name = line.prefix { $0 != " " }
                 if name.hasPrefix("\(bridge)-") { _ = try await IPCommand.run(["netns", "del", String(name)]) }

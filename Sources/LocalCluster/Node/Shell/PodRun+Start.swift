@@ -16,7 +16,7 @@ extension PodRun {
     /// Makes the pod's volumes and its network, or notes why not and when to try again.
     func prepare() async {
         do {
-            if attachment == nil { attachment = try await context.network.attach(pod) }
+            if attachment == nil { attachment = try await context.network.attach() }
             let address = attachment?.address ?? ""
             let sources = try await volumeSources(address: address)
             for volume in pod.volumes { volumes[volume.name] = try await make(volume, sources) }
