@@ -1,7 +1,7 @@
 import FoundationEssentials
 import LocalCluster
-import TestCluster
 import Subprocess
+import TestCluster
 import Testing
 
 /// A program of this project that runs beside a story, and is ended by it.
