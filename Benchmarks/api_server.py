@@ -7,6 +7,7 @@ import os
 import socket
 import ssl
 import subprocess
+import urllib.error
 import urllib.request
 import uuid
 from pathlib import Path
@@ -174,16 +175,33 @@ class APIServer:
             return json.load(answer)
 
     def load(self, count: int, revision: int = 1) -> None:
-        """Writes that many widgets without a status, one of which is `marker`, over what is there."""
-        names = ["marker"] + [f"widget-{index:06}" for index in range(count - 1)]
-        for start in range(0, count, BATCH):
-            puts = []
-            for name in names[start:start + BATCH]:
-                text = json.dumps(widget(name, "bench", revision), separators=(",", ":")) + "\n"
-                key = f"/registry/{GROUP}/widgets/bench/{name}"
-                puts.append({"requestPut": {
-                    "key": base64.b64encode(key.encode()).decode(), "value": base64.b64encode(text.encode()).decode()}})
-            self._etcd("/v3/kv/txn", {"success": puts})
+        """Writes that many widgets without a status, one of which is `marker`, over what is there, and waits until the API
+        server's cache has them.
+
+        All that a transaction writes has one revision, as nothing has that an API server writes: who lists from the cache
+        while it takes a transaction in, and watches from there, never hears of the rest."""
+        names = [f"widget-{index:06}" for index in range(count - 1)]
+        for start in range(0, len(names), BATCH):
+            self._put([widget(name, "bench", revision) for name in names[start:start + BATCH]])
+        self._put([widget("marker", "bench", revision)])
+        path = f"/apis/{GROUP}/v1/namespaces/bench/widgets/marker"
+        newest = json.loads(self.request("GET", path))["metadata"]["resourceVersion"]
+        wait_for("the cache", 120, lambda: newest == self._cached(path))
+
+    def _cached(self, path: str) -> str | None:
+        """The version of an object in the API server's cache."""
+        with contextlib.suppress(urllib.error.HTTPError):
+            return json.loads(self.request("GET", f"{path}?resourceVersion=0"))["metadata"]["resourceVersion"]
+        return None
+
+    def _put(self, widgets: list[dict]) -> None:
+        puts = []
+        for it in widgets:
+            text = json.dumps(it, separators=(",", ":")) + "\n"
+            key = f"/registry/{GROUP}/widgets/{it['metadata']['namespace']}/{it['metadata']['name']}"
+            puts.append({"requestPut": {
+                "key": base64.b64encode(key.encode()).decode(), "value": base64.b64encode(text.encode()).decode()}})
+        self._etcd("/v3/kv/txn", {"success": puts})
 
     def clear(self) -> None:
         start = f"/registry/{GROUP}/widgets/".encode()

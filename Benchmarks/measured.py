@@ -52,6 +52,8 @@ def python_peer(name: str) -> Path | None:
 def commands(expect: int) -> dict[str, list]:
     """How each is started that can cache widgets, ours first."""
     found = {"assay": [ours(), "--expect", str(expect)]}
+    # The same, when it lists what is newest, from etcd: what no peer but kopf and lightkube does.
+    found["assay, newest"] = [ours(), "--newest", "--expect", str(expect)]
     if go := go_peer():
         found["client-go 0.20"] = [go, "--expect", str(expect)]
         found["client-go 0.20, stripped"] = [go, "--strip", "--expect", str(expect)]

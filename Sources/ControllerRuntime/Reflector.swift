@@ -22,6 +22,7 @@ public final class Reflector<Object: CachedObject>: Sendable {
     private let fieldSelector: String?
     private let time: any TimeSource
     private let seed: UInt64
+    private let freshness: ListFreshness
     private let logger: Logger
     private let metrics: ReflectorMetrics
     private let progress: Locked<ReflectorProgress>
@@ -32,6 +33,7 @@ public final class Reflector<Object: CachedObject>: Sendable {
     ///   - namespace: nil for all.
     ///   - labelSelector: only objects that it selects are kept.
     ///   - fieldSelector: only objects that it selects are kept.
+    ///   - freshness: how new a list must be.
     ///   - store: what is filled.
     ///   - time: tells the time; a test gives one that it moves itself.
     ///   - seed: determines timeouts and backoff.
@@ -39,7 +41,8 @@ public final class Reflector<Object: CachedObject>: Sendable {
     ///   - metrics: shows what is measured; nil where nobody looks.
     public init(
         client: KubernetesClient, type: ResourceType, namespace: String? = nil, labelSelector: String? = nil,
-        fieldSelector: String? = nil, store: Store<Object>, time: any TimeSource = SystemTime(),
+        fieldSelector: String? = nil, freshness: ListFreshness = .newest, store: Store<Object>,
+        time: any TimeSource = SystemTime(),
         seed: UInt64 = .random(in: .min ... .max), logger: Logger, metrics: MetricsRegistry? = nil
     ) {
         self.client = client
@@ -50,6 +53,7 @@ public final class Reflector<Object: CachedObject>: Sendable {
         self.store = store
         self.time = time
         self.seed = seed
+        self.freshness = freshness
         var logger = logger
         logger[metadataKey: "resource"] = "\(type)"
         self.logger = logger
@@ -67,7 +71,7 @@ public final class Reflector<Object: CachedObject>: Sendable {
 
     /// Runs until the task is cancelled.
     public func run() async {
-        var machine = WatchMachine(random: SeededGenerator(seed: seed))
+        var machine = WatchMachine(freshness: freshness, random: SeededGenerator(seed: seed))
         while !Task.isCancelled {
             if machine.delay > .zero {
                 do {
@@ -77,7 +81,7 @@ public final class Reflector<Object: CachedObject>: Sendable {
                 }
             }
             switch machine.nextStep {
-            case .list(let token, let limit): await list(token, limit, &machine)
+            case .list(let token, let limit, let version): await list(token, limit, version, &machine)
             case .watch(let version): await watch(version, &machine)
             }
         }
@@ -85,18 +89,22 @@ public final class Reflector<Object: CachedObject>: Sendable {
 
     // MARK: List
 
-    private func list(_ token: String?, _ limit: Int?, _ machine: inout WatchMachine) async {
+    private func list(_ token: String?, _ limit: Int?, _ version: String?, _ machine: inout WatchMachine) async {
         let started = time.monotonicNow()
         if token == nil { store.beginList() }
+        var items = 0
         do throws(KubernetesError) {
             let page = try await client.list(
                 type, namespace: namespace,
                 ListOptions(
                     labelSelector: labelSelector, fieldSelector: fieldSelector, limit: limit,
-                    continueToken: token))
-            for refused in store.stage(page.items) { report(refused) }
+                    continueToken: token, resourceVersion: version), fields: Object.fields
+            ) { item in
+                items += 1
+                if let refused = store.stage(item) { report(refused) }
+            }
             let isWhole = machine.received(page: page)
-            metrics.listed(time.monotonicNow() - started, items: page.items.count)
+            metrics.listed(time.monotonicNow() - started, items: items)
             contact(.listing)
             if isWhole { finishList(page.resourceVersion) }
         } catch {

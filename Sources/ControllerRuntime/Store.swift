@@ -83,7 +83,10 @@ public final class Store<Object: CachedObject>: Sendable {
 
     /// Takes a page. Returns the objects that could not be read, of those that were not reported before.
     @discardableResult
-    public func stage(_ items: [JSONValue]) -> [(ObjectKey, Quarantine)] { contents.withLock { $0.stage(items) } }
+    public func stage(_ items: [JSONValue]) -> [(ObjectKey, Quarantine)] { items.compactMap(stage) }
+
+    /// Takes an item of a list. Returns it where it could not be read and was not reported before.
+    func stage(_ item: JSONValue) -> (ObjectKey, Quarantine)? { contents.withLock { $0.stage(item) } }
 
     /// The list is whole: readers see it in one step, and handlers hear of what it changed.
     public func finishList(resourceVersion: String) {

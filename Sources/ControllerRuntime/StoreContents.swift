@@ -40,29 +40,27 @@ struct StoreContents<Object: CachedObject>: Sendable {
         staged = []
     }
 
-    /// Takes a page of a list. Nothing of it shows before ``finishList(resourceVersion:)``. Objects that did not change
-    /// are neither decoded nor held twice.
-    mutating func stage(_ items: [JSONValue]) -> [(ObjectKey, Quarantine)] {
-        var refused: [(ObjectKey, Quarantine)] = []
-        for item in items {
-            let identity = Identity(item)
-            let known = entries[identity.key]
-            if let metadata = known?.object.metadata, metadata.uid == identity.uid,
-                metadata.resourceVersion == identity.resourceVersion, !identity.resourceVersion.isEmpty
-            {
-                entries[identity.key]?.list = list
-                quarantine[identity.key] = nil
-                continue
-            }
-            switch decode(item, identity) {
-            case .success(let object): staged.append(object)
-            case .failure(let reason):
-                // The last version that could be read stays, if it is of this very object.
-                if known?.object.metadata.uid == identity.uid { entries[identity.key]?.list = list }
-                if let reason { refused.append((identity.key, reason)) }
-            }
+    /// Takes an item of a list. Nothing of it shows before ``finishList(resourceVersion:)``. An object that did not change
+    /// is neither decoded nor held twice.
+    mutating func stage(_ item: JSONValue) -> (ObjectKey, Quarantine)? {
+        let identity = Identity(item)
+        let known = entries[identity.key]
+        if let metadata = known?.object.metadata, metadata.uid == identity.uid,
+            metadata.resourceVersion == identity.resourceVersion, !identity.resourceVersion.isEmpty
+        {
+            entries[identity.key]?.list = list
+            quarantine[identity.key] = nil
+            return nil
         }
-        return refused
+        switch decode(item, identity) {
+        case .success(let object):
+            staged.append(object)
+            return nil
+        case .failure(let reason):
+            // The last version that could be read stays, if it is of this very object.
+            if known?.object.metadata.uid == identity.uid { entries[identity.key]?.list = list }
+            return reason.map { (identity.key, $0) }
+        }
     }
 
     /// Makes the list's content the store's: one step for readers. Returns what really changed.

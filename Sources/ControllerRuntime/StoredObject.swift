@@ -5,8 +5,17 @@ import KubernetesModel
 public protocol CachedObject: Sendable {
     var metadata: ObjectMeta { get }
 
+    /// The members that ``init(json:)`` reads; the others are not even built when a list is read. Nil for all. It has to
+    /// hold ``ObjectMeta/fields``.
+    static var fields: JSONFields? { get }
+
     /// Reads what is kept. An object that throws is set aside and never stops the others.
     init(json: JSONValue) throws(JSONShapeError)
+}
+
+extension CachedObject {
+    /// All of them.
+    public static var fields: JSONFields? { nil }
 }
 
 /// A projection of one kind.

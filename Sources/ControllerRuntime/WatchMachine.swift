@@ -3,6 +3,16 @@ import JSON
 import KubernetesClient
 import KubernetesModel
 
+/// How new a list must be.
+public enum ListFreshness: Sendable, Hashable {
+    /// As new as etcd: a process that starts again never sees an older state than before. Servers before 1.31 read it from
+    /// etcd and decode it once more for every list.
+    case newest
+    /// What the server's watch cache has, as client-go's informers ask for: many times quicker on servers before 1.31, and
+    /// never older than what this process has seen. A restarted process may at first see an older state than before.
+    case cached
+}
+
 /// How a reflector follows a kind, without any I/O: what to do next, and what each answer means (after kube-rs'
 /// `watcher`).
 ///
@@ -23,8 +33,8 @@ public struct WatchMachine: Sendable {
 
     /// What to ask the server.
     public enum Step: Sendable, Hashable {
-        /// Without a token, the first page; without a limit, all in one piece.
-        case list(continueToken: String?, limit: Int?)
+        /// Without a token, the first page; without a limit, all in one piece; without a version, what is newest.
+        case list(continueToken: String?, limit: Int?, resourceVersion: String? = nil)
         case watch(resourceVersion: String)
     }
 
@@ -51,6 +61,11 @@ public struct WatchMachine: Sendable {
     /// Lists in a row that took longer than their token lived. After two a list comes in one piece, which cannot expire.
     private var expiredPages = 0
     private let pageSize: Int
+    private let freshness: ListFreshness
+    /// The latest version heard of, of whatever list or watch.
+    private var latest: String?
+    /// The last list from the server's cache failed, or was of no use to the watch after it.
+    private var cacheFailed = false
 
     /// A watch that lasted this long worked, even if nothing happened.
     static let working: Duration = .seconds(10)
@@ -58,8 +73,12 @@ public struct WatchMachine: Sendable {
     /// - Parameters:
     ///   - backoff: the delays after failures.
     ///   - pageSize: objects per page of a list.
+    ///   - freshness: how new a list must be.
     ///   - random: spreads delays and timeouts.
-    public init(backoff: Backoff = .watch, pageSize: Int = 500, random: SeededGenerator) {
+    public init(
+        backoff: Backoff = .watch, pageSize: Int = 500, freshness: ListFreshness = .newest, random: SeededGenerator
+    ) {
+        self.freshness = freshness
         self.backoff = backoff
         self.pageSize = pageSize
         self.random = random
@@ -68,6 +87,9 @@ public struct WatchMachine: Sendable {
     /// What to ask the server next, after ``delay``.
     public var nextStep: Step {
         switch state {
+        case .empty where freshness == .cached && !cacheFailed:
+            // Only lists of any version may have a limit: a server's cache does not know pages, and etcd answers instead.
+            .list(continueToken: nil, limit: latest == nil ? pageSize : nil, resourceVersion: latest ?? "0")
         case .empty: .list(continueToken: nil, limit: expiredPages < 2 ? pageSize : nil)
         case .initPage(let token): .list(continueToken: token, limit: pageSize)
         case .initListed(let version), .watching(let version): .watch(resourceVersion: version)
@@ -85,6 +107,8 @@ public struct WatchMachine: Sendable {
             return false
         }
         state = .initListed(resourceVersion: page.resourceVersion)
+        latest = page.resourceVersion
+        cacheFailed = false
         heardSinceList = false
         expiredPages = 0
         return true
@@ -108,6 +132,7 @@ public struct WatchMachine: Sendable {
         }
         guard let version, !version.isEmpty else { return }
         state = .watching(resourceVersion: version)
+        latest = version
         worked()
     }
 
@@ -147,6 +172,7 @@ public struct WatchMachine: Sendable {
         consecutiveFailures += 1
         let consequence = consequence(of: error, wasListing: wasListing)
         if case .initPage = state, error.isExpired { expiredPages += 1 }
+        if state == .empty || (consequence == .listAgain && !heardSinceList) { cacheFailed = true }
         // A version too old is no fault of the server: list at once, but not in a circle.
         let atOnce = !wasListing && error.isExpired && heardSinceList
         if consequence == .listAgain {

@@ -18,9 +18,10 @@ public struct JSONObject: Sendable, Hashable {
     public init() { members = [] }
 
     /// Builds an object from members in any order; of members with equal names the last one counts.
-    public init(_ pairs: [(String, JSONValue)]) {
-        var members = pairs.map { Member(key: $0.0, value: $0.1) }
-        let sorted = zip(members, members.dropFirst()).allSatisfy { Self.precedes($0.key, $1.key) }
+    public init(_ pairs: [(String, JSONValue)]) { self.init(pairs.map { Member(key: $0.0, value: $0.1) }) }
+
+    init(_ members: consuming [Member]) {
+        let sorted = members.indices.dropFirst().allSatisfy { Self.precedes(members[$0 - 1].key, members[$0].key) }
         if !sorted {
             // The standard sort is stable, so the last of equal names stays last.
             members.sort { Self.precedes($0.key, $1.key) }

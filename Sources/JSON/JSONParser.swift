@@ -32,11 +32,14 @@ extension JSONValue {
         try self.init(parsing: bytes[...], limits: limits)
     }
 
-    public init(parsing bytes: ArraySlice<UInt8>, limits: JSONLimits = .standard) throws(JSONError) {
+    /// With `fields` only those members are built; what is refused is the same.
+    public init(
+        parsing bytes: ArraySlice<UInt8>, fields: JSONFields? = nil, limits: JSONLimits = .standard
+    ) throws(JSONError) {
         let result: Result<JSONValue, JSONError> = bytes.withUnsafeBufferPointer { buffer in
             var parser = JSONParser(buffer, limits: limits)
             do throws(JSONError) {
-                return .success(try parser.document())
+                return .success(try parser.document(fields))
             } catch {
                 return .failure(error)
             }
@@ -57,9 +60,9 @@ struct JSONParser {
         self.limits = limits
     }
 
-    mutating func document() throws(JSONError) -> JSONValue {
+    mutating func document(_ fields: JSONFields?) throws(JSONError) -> JSONValue {
         skipSpace()
-        let result = try value()
+        let result = try value(fields)
         skipSpace()
         guard position == bytes.count else { throw failure("text after the end of the document") }
         return result
@@ -78,11 +81,11 @@ struct JSONParser {
         }
     }
 
-    private mutating func value() throws(JSONError) -> JSONValue {
+    private mutating func value(_ fields: JSONFields?) throws(JSONError) -> JSONValue {
         guard let byte = current else { throw failure("unexpected end") }
         switch byte {
-        case UInt8(ascii: "{"): return try object()
-        case UInt8(ascii: "["): return try array()
+        case UInt8(ascii: "{"): return try object(fields)
+        case UInt8(ascii: "["): return try array(fields)
         case UInt8(ascii: "\""): return .string(try string())
         case UInt8(ascii: "t"): return try literal("true", .bool(true))
         case UInt8(ascii: "f"): return try literal("false", .bool(false))
@@ -109,58 +112,113 @@ struct JSONParser {
         skipSpace()
     }
 
-    private mutating func object() throws(JSONError) -> JSONValue {
+    private mutating func object(_ fields: JSONFields?) throws(JSONError) -> JSONValue {
         try enter()
-        var members: [(String, JSONValue)] = []
-        if current == UInt8(ascii: "}") {
-            position += 1
-            depth -= 1
-            return .object(JSONObject())
-        }
-        while true {
+        var members: [JSONObject.Member] = []
+        if leave(UInt8(ascii: "}")) { return .object(JSONObject()) }
+        repeat {
             guard current == UInt8(ascii: "\"") else { throw failure("expected a member name") }
-            let key = try string()
-            skipSpace()
-            guard current == UInt8(ascii: ":") else { throw failure("expected ':'") }
-            position += 1
-            skipSpace()
-            members.append((key, try value()))
-            skipSpace()
-            switch current {
-            case UInt8(ascii: ","):
-                position += 1
-                skipSpace()
-            case UInt8(ascii: "}"):
-                position += 1
-                depth -= 1
-                return .object(JSONObject(members))
-            default: throw failure("expected ',' or '}'")
+            let wanted = try name(fields)
+            try colon()
+            if let wanted {
+                members.append(JSONObject.Member(key: wanted.name, value: try value(wanted.fields)))
+            } else {
+                try skipValue()
             }
+        } while try goesOn(UInt8(ascii: "}"))
+        return .object(JSONObject(members))
+    }
+
+    private mutating func array(_ fields: JSONFields?) throws(JSONError) -> JSONValue {
+        try enter()
+        var elements: [JSONValue] = []
+        if leave(UInt8(ascii: "]")) { return .array([]) }
+        repeat { elements.append(try value(fields)) } while try goesOn(UInt8(ascii: "]"))
+        return .array(elements)
+    }
+
+    /// A member's name, and what is wanted of its value; nil where it is not wanted.
+    private mutating func name(_ fields: JSONFields?) throws(JSONError) -> JSONFields.Member? {
+        guard let fields else { return JSONFields.Member(name: try string(), fields: nil) }
+        let start = position
+        if try skipString() {
+            return fields.member(named: UnsafeBufferPointer(rebasing: bytes[start + 1..<position - 1]))
+        }
+        position = start
+        var name = try string()
+        return name.withUTF8 { fields.member(named: $0) }
+    }
+
+    private mutating func colon() throws(JSONError) {
+        skipSpace()
+        guard current == UInt8(ascii: ":") else { throw failure("expected ':'") }
+        position += 1
+        skipSpace()
+    }
+
+    /// True at the end of an object or array, which is passed over.
+    private mutating func leave(_ end: UInt8) -> Bool {
+        guard current == end else { return false }
+        position += 1
+        depth -= 1
+        return true
+    }
+
+    /// After a member or an element: true where another one follows.
+    private mutating func goesOn(_ end: UInt8) throws(JSONError) -> Bool {
+        skipSpace()
+        if leave(end) { return false }
+        guard current == UInt8(ascii: ",") else {
+            throw failure(end == UInt8(ascii: "}") ? "expected ',' or '}'" : "expected ',' or ']'")
+        }
+        position += 1
+        skipSpace()
+        return true
+    }
+
+    // MARK: What nobody wants
+
+    /// Refuses what ``value(_:)`` refuses, and builds nothing.
+    private mutating func skipValue() throws(JSONError) {
+        switch current {
+        case UInt8(ascii: "{"):
+            try enter()
+            if leave(UInt8(ascii: "}")) { return }
+            repeat {
+                guard current == UInt8(ascii: "\"") else { throw failure("expected a member name") }
+                _ = try skipString()
+                try colon()
+                try skipValue()
+            } while try goesOn(UInt8(ascii: "}"))
+        case UInt8(ascii: "["):
+            try enter()
+            if leave(UInt8(ascii: "]")) { return }
+            repeat { try skipValue() } while try goesOn(UInt8(ascii: "]"))
+        case UInt8(ascii: "\""): _ = try skipString()
+        default: _ = try value(nil)
         }
     }
 
-    private mutating func array() throws(JSONError) -> JSONValue {
-        try enter()
-        var elements: [JSONValue] = []
-        if current == UInt8(ascii: "]") {
-            position += 1
-            depth -= 1
-            return .array([])
-        }
-        while true {
-            elements.append(try value())
-            skipSpace()
-            switch current {
-            case UInt8(ascii: ","):
+    /// True where the text is what is written, without escapes.
+    private mutating func skipString() throws(JSONError) -> Bool {
+        position += 1
+        let start = position
+        var all: UInt8 = 0
+        while position < bytes.count {
+            let byte = bytes[position]
+            if byte == UInt8(ascii: "\"") {
+                if all >= 0x80 { _ = try utf8(start..<position) }
                 position += 1
-                skipSpace()
-            case UInt8(ascii: "]"):
-                position += 1
-                depth -= 1
-                return .array(elements)
-            default: throw failure("expected ',' or ']'")
+                return true
             }
+            if byte == UInt8(ascii: "\\") { break }
+            guard byte >= 0x20 else { throw failure("control character in a string") }
+            all |= byte
+            position += 1
         }
+        position = start - 1
+        _ = try string()
+        return false
     }
 
     private mutating func string() throws(JSONError) -> String {
@@ -202,7 +260,10 @@ struct JSONParser {
     }
 
     private func utf8(_ range: Range<Int>) throws(JSONError) -> String {
-        guard let text = String(validating: UnsafeBufferPointer(rebasing: bytes[range]), as: UTF8.self) else {
+        let part = UnsafeBufferPointer(rebasing: bytes[range])
+        // The standard library's validation is not specialized: for ASCII it costs as much as all the rest.
+        if part.allSatisfy({ $0 < 0x80 }) { return String(decoding: part, as: UTF8.self) }
+        guard let text = String(validating: part, as: UTF8.self) else {
             throw JSONError("invalid UTF-8 in a string", offset: range.lowerBound)
         }
         return text

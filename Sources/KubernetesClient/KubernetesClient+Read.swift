@@ -20,6 +20,13 @@ extension KubernetesClient {
     public func list(
         _ type: ResourceType, namespace: String? = nil, _ options: ListOptions = .init()
     ) async throws(KubernetesError) -> ObjectList {
+        let call = try listCall(type, namespace, options)
+        return try Self.objectList(try await json(call), of: type, call)
+    }
+
+    func listCall(
+        _ type: ResourceType, _ namespace: String?, _ options: ListOptions
+    ) throws(KubernetesError) -> Call {
         let operation = Self.operation("list", type, namespace: namespace)
         var target = try Self.collection(type, namespace, operation)
         target.add("labelSelector", options.labelSelector)
@@ -33,8 +40,7 @@ extension KubernetesClient {
         }
         var request = request(.get, target)
         request.delivery = .unary(timeout: Self.callTimeout * 2)
-        let call = Call(request: request, operation: operation, isWrite: false)
-        return try Self.objectList(try await json(call), of: type, call)
+        return Call(request: request, operation: operation, isWrite: false)
     }
 
     /// All pages. A continue token that expires begins the list again, once in pages and then in one piece, which
@@ -100,19 +106,25 @@ extension KubernetesClient {
     private static func objectList(
         _ answer: JSONValue, of type: ResourceType, _ call: Call
     ) throws(KubernetesError) -> ObjectList {
+        var list = try listAsWritten(answer, call)
+        for index in list.items.indices {
+            guard list.items[index].object != nil else {
+                throw call.failure(.malformed("items[\(index)] is of type \(list.items[index].typeName)"))
+            }
+            fillType(&list.items[index], type)
+        }
+        return list
+    }
+
+    /// A list whose items nobody has looked at yet.
+    static func listAsWritten(_ answer: JSONValue, _ call: Call) throws(KubernetesError) -> ObjectList {
         guard let version = answer["metadata", "resourceVersion"]?.string else {
             throw call.failure(.malformed("a list without metadata.resourceVersion"))
         }
         // Go writes an empty slice as null.
         let elements = answer["items"] ?? .null
-        guard var items = elements.isNull ? [] : elements.array else {
+        guard let items = elements.isNull ? [] : elements.array else {
             throw call.failure(.malformed("items is of type \(elements.typeName)"))
-        }
-        for index in items.indices {
-            guard items[index].object != nil else {
-                throw call.failure(.malformed("items[\(index)] is of type \(items[index].typeName)"))
-            }
-            fillType(&items[index], type)
         }
         let token = answer["metadata", "continue"]?.string ?? ""
         return ObjectList(resourceVersion: version, items: items, continueToken: token.isEmpty ? nil : token)

@@ -47,6 +47,12 @@ public struct ObjectMeta: Sendable, Hashable {
     /// The owner that controls the object; the API server allows at most one.
     public var controller: OwnerReference? { ownerReferences.first { $0.controller } }
 
+    /// The members of an object that ``init(json:)`` reads. `managedFields` is not among them.
+    public static let fields = JSONFields(
+        "metadata.name", "metadata.namespace", "metadata.uid", "metadata.resourceVersion", "metadata.generation",
+        "metadata.creationTimestamp", "metadata.deletionTimestamp", "metadata.labels", "metadata.annotations",
+        "metadata.ownerReferences", "metadata.finalizers")
+
     /// Reads `metadata` of an object. `cursor` stands at the metadata.
     public init(json cursor: JSONCursor) throws(JSONShapeError) {
         name = try cursor["name"].optionalString() ?? ""

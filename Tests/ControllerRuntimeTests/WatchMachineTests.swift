@@ -87,6 +87,25 @@ struct WatchMachineTests {
         #expect(machine.delay > .zero)
     }
 
+    @Test("asks the server's cache for nothing older than what it knows, and etcd once that fails")
+    func cached() {
+        let newest = WatchMachine.Step.list(continueToken: nil, limit: 500)
+        var machine = WatchMachine(freshness: .cached, random: SeededGenerator(seed: 1))
+        #expect(machine.nextStep == .list(continueToken: nil, limit: 500, resourceVersion: "0"))
+        _ = machine.received(page: ObjectList(resourceVersion: "9", items: []))
+        machine.opened()
+        machine.received(.bookmark(resourceVersion: "12", initialEventsEnd: false))
+        _ = machine.failed(failure(410))
+        #expect(machine.nextStep == .list(continueToken: nil, limit: nil, resourceVersion: "12"))
+        _ = machine.failed(failure(504))
+        #expect(machine.nextStep == newest)
+        _ = machine.received(page: ObjectList(resourceVersion: "14", items: [], continueToken: "x"))
+        #expect(machine.nextStep == .list(continueToken: "x", limit: 500))
+        _ = machine.received(page: ObjectList(resourceVersion: "14", items: []))
+        _ = machine.failed(failure(410))
+        #expect(machine.nextStep == newest, "the watch from that list heard nothing")
+    }
+
     @Test("waits at least as long as the server asks")
     func retryAfter() {
         var machine = watching()

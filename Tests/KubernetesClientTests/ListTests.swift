@@ -74,4 +74,69 @@ import Testing
         }
         #expect(error?.operation == "list jobs.batch in ml")
     }
+
+    /// What is handed out, and the list that comes back.
+    private static func stream(
+        _ answers: [ScriptedTransport.Answer], _ options: ListOptions = .init(limit: 500), fields: JSONFields? = nil
+    ) async throws -> (items: [JSONValue], list: ObjectList, transport: ScriptedTransport) {
+        let transport = ScriptedTransport(answers)
+        let client = KubernetesClient(transport: transport, random: { 0 })
+        var items: [JSONValue] = []
+        let list = try await client.list(.jobs, namespace: "ml", options, fields: fields) { items.append($0) }
+        return (items, list, transport)
+    }
+
+    @Test func itemsAreHandedOutOneByOneWithWhatIsWantedOfThem() async throws {
+        let answer = ScriptedTransport.Answer.response(
+            200,
+            chunks: [
+                #"{"items":[{"metadata":{"name":"a","uid":"1"},"spec":{}},{"met"#,
+                #"adata":{"name":"b"}}],"metadata":{"resourceVersion":"9","continue":"t"}}"#,
+            ])
+        let (items, list, _) = try await Self.stream([answer], fields: JSONFields("metadata.name"))
+        let name = { (name: String) -> JSONValue in
+            ["apiVersion": "batch/v1", "kind": "Job", "metadata": ["name": .string(name)]]
+        }
+        #expect(items == [name("a"), name("b")])
+        #expect(list == ObjectList(resourceVersion: "9", items: [], continueToken: "t"))
+    }
+
+    @Test func onlyWhatComesInOnePieceWaitsForItsReader() async throws {
+        for (options, waits) in [
+            (ListOptions(limit: 500), false), (ListOptions(), true),
+            (ListOptions(limit: 500, resourceVersion: "0"), true),
+            (ListOptions(limit: 500, continueToken: "t"), false),
+        ] {
+            let (_, _, transport) = try await Self.stream([Self.page(["a"])], options)
+            let delivery = try #require(transport.requests.first?.delivery)
+            if case .stream = delivery { #expect(waits) } else { #expect(!waits) }
+        }
+    }
+
+    @Test func aRefusalIsTriedAgainButNotAListThatBreaksOff() async throws {
+        let (items, _, transport) = try await Self.stream([.status(503, "ServiceUnavailable"), Self.page(["a"])])
+        #expect(items.count == 1)
+        #expect(transport.targets.count == 2)
+        let broken = ScriptedTransport.Answer.response(
+            200, chunks: [#"{"items":[{"metadata":{}},{"#], end: HTTPTransportError(.broken))
+        let error = await #expect(throws: KubernetesError.self) { try await Self.stream([broken, Self.page(["a"])]) }
+        #expect(error?.transportCode == .broken)
+    }
+
+    @Test(arguments: [
+        #"{"items":[]}"#, #"{"metadata":{"resourceVersion":"1"},"items":{}}"#,
+        #"{"metadata":{"resourceVersion":"1"},"items":[3]}"#, "[]", "", "<html>", #"{"metadata":"#,
+        #"{"metadata":{"resourceVersion":"1"},"items":[{]]}"#, #"{"metadata":{"resourceVersion":"1"},"items":[{"#,
+        #"{"metadata":{"resourceVersion":"1"},"items":[{}{}]}"#, #"{"metadata":{"resourceVersion":"1"},"items":[{},]}"#,
+        #"{"metadata":{"resourceVersion":"1"},"items":[{}],"items":[]}"#,
+    ])
+    func aStreamThatIsNoListIsMalformed(_ body: String) async {
+        let error = await #expect(throws: KubernetesError.self) {
+            try await Self.stream([.response(200, chunks: [body])])
+        }
+        guard case .malformed? = error?.code else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+    }
 }

@@ -18,12 +18,18 @@ struct Options {
     var workers = 1
     var expect = 0
     var isGated = false
+    /// Lists come from etcd, not from the server's cache.
+    var newest = false
 
     init(_ arguments: [String]) throws(UsageError) {
         var rest = arguments[...]
         while let option = rest.popFirst() {
             if option == "--gated" {
                 isGated = true
+                continue
+            }
+            if option == "--newest" {
+                newest = true
                 continue
             }
             guard let value = rest.popFirst() else { throw UsageError(description: "\(option) needs a value") }

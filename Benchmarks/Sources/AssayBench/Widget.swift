@@ -7,6 +7,8 @@ struct Widget: StoredObject {
     static let resourceType = ResourceType(
         group: "bench.assay.dev", version: "v1", plural: "widgets", kind: "Widget")
 
+    static let fields: JSONFields? = ObjectMeta.fields.union(JSONFields("spec.revision", "status"))
+
     let metadata: ObjectMeta
     let revision: Int64
     let phase: String
@@ -26,6 +28,7 @@ struct Widget: StoredObject {
 /// Of a Job only whose it is.
 struct Child: StoredObject {
     static let resourceType = ResourceType.jobs
+    static let fields: JSONFields? = ObjectMeta.fields
 
     let metadata: ObjectMeta
 

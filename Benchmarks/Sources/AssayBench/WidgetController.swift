@@ -34,16 +34,17 @@ struct WidgetController {
             waitForCaches: { try await waitForCaches() },
             reconcile: { await reconcile($0) })
         await withTaskGroup(of: Void.self) { group in
-            group.addTask {
-                await Reflector(client: client, type: Widget.resourceType, store: widgets, logger: logger).run()
-            }
-            if options.action == .job {
-                group.addTask {
-                    await Reflector(client: client, type: Child.resourceType, store: children, logger: logger).run()
-                }
-            }
+            group.addTask { await follow(widgets) }
+            if options.action == .job { group.addTask { await follow(children) } }
             group.addTask { await controller.run() }
         }
+    }
+
+    private func follow<Object: StoredObject>(_ store: Store<Object>) async {
+        await Reflector(
+            client: client, type: Object.resourceType, freshness: options.newest ? .newest : .cached, store: store,
+            logger: logger
+        ).run()
     }
 
     private func waitForCaches() async throws {
