@@ -185,7 +185,12 @@ let package = Package(
                 .product(name: "NIOEmbedded", package: "swift-nio"),
             ]
         ),
-        tests("Simulation", ["APIServerModel", "JSON", "YAML"]),
+        tests(
+            "Simulation",
+            [
+                "APIServerModel", "Concurrency", "ControllerRuntime", "HTTPTransport", "JSON", "KubernetesClient",
+                "KubernetesModel", "YAML", log,
+            ]),
         // What must hold for any bytes that the readers of input get: checked by the suite and by `make fuzz`.
         .target(
             name: "FuzzProperties",

@@ -6,7 +6,8 @@ import Musl
 
 /// Where a component reads the time and waits, so that a test or a simulation can stand in its place.
 public protocol TimeSource: Sendable {
-    /// Time that never jumps, since an arbitrary moment. For deadlines, backoff and leases.
+    /// Time since an arbitrary moment that is never set, and that goes on while the machine sleeps. For deadlines, backoff
+    /// and leases.
     func monotonicNow() -> Duration
 
     /// Time since the Unix epoch in UTC. For what people and the API read; it may jump.
@@ -20,7 +21,9 @@ public protocol TimeSource: Sendable {
 public struct SystemTime: TimeSource {
     public init() {}
 
-    public func monotonicNow() -> Duration { Self.read(CLOCK_MONOTONIC) }
+    /// Not `CLOCK_MONOTONIC`, which stands still while the machine sleeps: who wakes up would still hold a lease that others
+    /// have long seen run out.
+    public func monotonicNow() -> Duration { Self.read(CLOCK_BOOTTIME) }
     public func wallNow() -> Duration { Self.read(CLOCK_REALTIME) }
     public func sleep(for duration: Duration) async throws { try await Task.sleep(for: duration) }
 

@@ -23,6 +23,8 @@ public struct MetricDescription: Sendable {
 
     /// The names of client-go and controller-runtime that the runtime uses, and its own.
     static let known: [String: MetricDescription] = [
+        "leader_election_master_status": .init(
+            "Gauge of if the reporting system is master of the relevant lease, 0 indicates backup, 1 indicates master"),
         "workqueue_depth": .init("Current depth of workqueue"),
         "workqueue_adds_total": .init("Total number of adds handled by workqueue"),
         "workqueue_retries_total": .init("Total number of retries handled by workqueue"),

@@ -16,6 +16,7 @@ public struct KubernetesClient: Sendable {
     let time: any TimeSource
     let retry: RetryPolicy
     let random: @Sendable () -> Double
+    private var mayWrite: @Sendable () -> Bool = { true }
     private let warnings: ServerWarnings?
 
     /// What requests say that they come from, unless told.
@@ -46,6 +47,16 @@ public struct KubernetesClient: Sendable {
         warnings = logger.map(ServerWarnings.init)
     }
 
+    /// The same client, but one that writes only while `mayWrite` says so.
+    ///
+    /// That is asked in the moment before a write is handed to the transport, each try anew. Where it says no, nothing is
+    /// sent, and the call fails as ``KubernetesError/isWithheld``.
+    public func writing(onlyWhile mayWrite: @escaping @Sendable () -> Bool) -> KubernetesClient {
+        var result = self
+        result.mayWrite = mayWrite
+        return result
+    }
+
     /// Sends a request of any kind with the client's credentials: logs, health, discovery.
     ///
     /// Returns answers below 300 only; others are thrown. It is never tried again but after a 401 with a fresh token.
@@ -53,7 +64,8 @@ public struct KubernetesClient: Sendable {
         _ request: HTTPRequest, operation: String? = nil
     ) async throws(KubernetesError) -> HTTPResponse {
         let name = operation ?? "\(request.method.rawValue) \(request.target.prefix { $0 != "?" })"
-        return try await perform(Call(request: request, operation: name, isWrite: true), retry: .never) {
+        let isWrite = request.method != .get && request.method != .head
+        return try await perform(Call(request: request, operation: name, isWrite: isWrite), retry: .never) {
             (response: HTTPResponse) async throws(HTTPTransportError) in response
         }
     }
@@ -129,6 +141,7 @@ extension KubernetesClient {
         if request.headers["Accept"] == nil { request.headers["Accept"] = "application/json" }
         if let authorization = issued.authorization { request.headers["Authorization"] = authorization.revealed }
         for field in impersonation?.headers.fields ?? [] { request.headers.add(field.name, field.value) }
+        if call.isWrite, !mayWrite() { throw call.failure(.withheld) }
         let response: HTTPResponse
         do throws(HTTPTransportError) {
             response = try await transport.send(request)

@@ -13,6 +13,8 @@ public struct KubernetesError: Error, Sendable, Hashable, CustomStringConvertibl
         case malformed(String)
         /// Nothing was tried: the call or the credentials cannot be right.
         case configuration(String)
+        /// A write that was not sent: the client's owner allows none now, as one that does not lead.
+        case withheld
     }
 
     /// What kind of failure it is.
@@ -65,13 +67,16 @@ public struct KubernetesError: Error, Sendable, Hashable, CustomStringConvertibl
     /// The task was cancelled, and whether the server acted is not known.
     public var isCancelled: Bool { transportCode == .cancelled }
 
+    /// A write that was not sent, for none is allowed now.
+    public var isWithheld: Bool { code == .withheld }
+
     /// True where a write may have been carried out all the same, so that the object is read before it is tried again.
     public var outcomeIsUnknown: Bool {
         switch code {
         case .status(let status): (500...599).contains(status.code) && status.code != 501
         case .transport(let error): !error.requestWasNotSent
         case .malformed: true
-        case .configuration: false
+        case .configuration, .withheld: false
         }
     }
 
@@ -85,6 +90,7 @@ public struct KubernetesError: Error, Sendable, Hashable, CustomStringConvertibl
         case .transport(let error): return "\(operation): \(error)"
         case .malformed(let detail): return "\(operation): the answer cannot be read: \(detail)"
         case .configuration(let detail): return "\(operation): \(detail)"
+        case .withheld: return "\(operation): not sent, since this process may not write now"
         }
     }
 }

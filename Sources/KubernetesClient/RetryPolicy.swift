@@ -51,7 +51,7 @@ public struct RetryPolicy: Sendable {
         case .status(let status):
             if status.code == 429 { return !isWrite || error.retryAfter != nil }
             return !isWrite && [500, 502, 503, 504].contains(status.code)
-        case .malformed, .configuration:
+        case .malformed, .configuration, .withheld:
             return false
         }
     }

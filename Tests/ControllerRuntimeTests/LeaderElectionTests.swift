@@ -72,15 +72,34 @@ import Testing
         var (a, b, server) = Self.pair()
         Self.attempt(&a, &server, at: .seconds(0))
         Self.attempt(&b, &server, at: .seconds(1))
-        let release = a.release(now: .seconds(2), wall: Self.wall(.seconds(2)))
-        let given = try #require(release)
+        let held = try #require(server.lease)
+        #expect(b.vacant(held, wall: Self.wall(.seconds(2))) == nil, "it is not hers")
+        let given = try #require(a.vacant(held, wall: Self.wall(.seconds(2))))
         #expect(given.record.holder == "" && given.record.durationSeconds == 1)
-        _ = server.write(.replace(given))
+        let mayHold = a.resign()
+        #expect(mayHold)
         #expect(!a.isLeader(at: .seconds(2)))
+        _ = server.write(.replace(given))
+        a.noteGivenBack()
+        let mayStillHold = a.resign()
+        #expect(!mayStillHold)
         Self.attempt(&b, &server, at: .seconds(2))
         #expect(b.isLeader(at: .seconds(2)))
-        let again = a.release(now: .seconds(3), wall: Self.wall(.seconds(3)))
-        #expect(again == nil)
+        #expect(server.lease?.record.transitions == 1)
+    }
+
+    @Test func oneThatWonWithoutKnowingTakesItsOwnLeaseAtOnceAndMayGiveItBack() {
+        var (a, _, server) = Self.pair()
+        a.observe(nil, at: .seconds(0))
+        // The answer is lost.
+        _ = server.write(a.step(now: .seconds(0), wall: Self.wall(.seconds(0))))
+        #expect(!a.isLeader(at: .seconds(1)))
+        var other = a
+        let mayHold = other.resign()
+        #expect(mayHold)
+        Self.attempt(&a, &server, at: .seconds(1))
+        #expect(a.isLeader(at: .seconds(1)))
+        #expect(server.lease?.record.transitions == 0)
     }
 
     @Test func aLeaderWhoseLeaseIsDeletedOrTakenDoesNotLead() {

@@ -1,3 +1,4 @@
+import Concurrency
 import HTTPTransport
 import JSON
 import KubernetesModel
@@ -116,6 +117,35 @@ private let calls: [Expected] = [
             #expect(error?.outcomeIsUnknown == false)
         }
         #expect(transport.requests.isEmpty)
+    }
+
+    @Test(arguments: calls)
+    private func whereNoneMayWriteAWriteIsNotSentAndAReadIs(_ expected: Expected) async throws {
+        let transport = ScriptedTransport([.json(["items": [], "metadata": ["resourceVersion": "1"]])])
+        let client = KubernetesClient(transport: transport).writing(onlyWhile: { false })
+        if expected.method == .get {
+            try await expected.call(client)
+            return #expect(transport.requests.count == 1)
+        }
+        let error = await #expect(throws: KubernetesError.self) { try await expected.call(client) }
+        #expect(error?.isWithheld == true && error?.outcomeIsUnknown == false)
+        #expect(transport.requests.isEmpty)
+    }
+
+    @Test func whetherItMayWriteIsAskedBeforeEachTry() async throws {
+        let transport = ScriptedTransport([.failure(.connect), .json([:])])
+        let mayWrite = Locked(3)
+        let client = KubernetesClient(transport: transport, time: InstantTime()).writing(onlyWhile: {
+            mayWrite.withLock { left in
+                left -= 2
+                return left > 0
+            }
+        })
+        let error = await #expect(throws: KubernetesError.self) {
+            try await client.create(.jobs, job, fieldManager: "assay")
+        }
+        #expect(error?.isWithheld == true)
+        #expect(transport.requests.count == 1, "the second try is not sent")
     }
 
     @Test func aQuestionMarkInANameStaysAName() async throws {

@@ -29,12 +29,15 @@ public struct LeaderElection: Sendable {
         case replace(Lease)
     }
 
-    private let identity: String
+    /// Who this candidate is in the Lease.
+    public let identity: String
     private let times: LeaderElectionTimes
     private var seen: Lease?
     /// When the record that was seen last was seen to be new.
     private var changedAt: Duration = .zero
     private var leadsUntil: Duration?
+    /// It has tried to write, so that the server may name it, whatever came back.
+    private var mayHold = false
 
     /// - Parameter identity: unique among all candidates that ever live, a pod's restarts included.
     public init(identity: String, times: LeaderElectionTimes) {
@@ -48,6 +51,9 @@ public struct LeaderElection: Sendable {
     /// When leadership ends unless it is renewed; nil for one who does not lead.
     public func deadline(at now: Duration) -> Duration? { isLeader(at: now) ? leadsUntil : nil }
 
+    /// Who leads, as far as this candidate has seen; nil where nobody does.
+    public var holder: String? { seen.flatMap { $0.record.holder.isEmpty ? nil : $0.record.holder } }
+
     /// Notes what the server says at `now`.
     public mutating func observe(_ lease: Lease?, at now: Duration) {
         if lease?.record != seen?.record { changedAt = now }
@@ -57,19 +63,23 @@ public struct LeaderElection: Sendable {
     }
 
     /// What to try at `now`, after what was observed.
-    public func step(now: Duration, wall: Timestamp) -> Step {
+    public mutating func step(now: Duration, wall: Timestamp) -> Step {
         var record = LeaseRecord(
             holder: identity, durationSeconds: times.leaseSeconds, acquireTime: wall, renewTime: wall)
-        guard let seen else { return .create(record) }
-        let old = seen.record
-        if old.holder == identity, isLeader(at: now) {
-            record.acquireTime = old.acquireTime
-            record.transitions = old.transitions
-        } else {
-            let isHeld = !old.holder.isEmpty && old.holder != identity
-            if isHeld, now < changedAt + .seconds(old.durationSeconds) { return .wait }
-            record.transitions = old.transitions + 1
+        guard let seen else {
+            mayHold = true
+            return .create(record)
         }
+        let old = seen.record
+        record.transitions = old.transitions
+        if old.holder == identity {
+            if isLeader(at: now) { record.acquireTime = old.acquireTime }
+        } else {
+            let isHeld = !old.holder.isEmpty && now < changedAt + .seconds(old.durationSeconds)
+            if isHeld { return .wait }
+            record.transitions &+= 1
+        }
+        mayHold = true
         return .replace(Lease(record: record, resourceVersion: seen.resourceVersion))
     }
 
@@ -82,12 +92,21 @@ public struct LeaderElection: Sendable {
         leadsUntil = start + times.renewDeadline
     }
 
-    /// The Lease to write when this candidate stops: the next one need not wait. Nil for one who does not lead.
-    public mutating func release(now: Duration, wall: Timestamp) -> Lease? {
-        defer { leadsUntil = nil }
-        guard isLeader(at: now), let seen else { return nil }
-        let record = LeaseRecord(
-            holder: "", durationSeconds: 1, acquireTime: wall, renewTime: wall, transitions: seen.record.transitions)
-        return Lease(record: record, resourceVersion: seen.resourceVersion)
+    /// Stops leading. Returns whether the server may still name this candidate, so that the lease is to be given back.
+    public mutating func resign() -> Bool {
+        leadsUntil = nil
+        return mayHold
     }
+
+    /// What to write in place of a lease to give it back, so that the next one need not wait; nil where it is not held.
+    public func vacant(_ lease: Lease, wall: Timestamp) -> Lease? {
+        guard lease.record.holder == identity else { return nil }
+        let record = LeaseRecord(
+            holder: "", durationSeconds: 1, acquireTime: wall, renewTime: wall,
+            transitions: lease.record.transitions)
+        return Lease(record: record, resourceVersion: lease.resourceVersion)
+    }
+
+    /// Notes that the server names this candidate no more.
+    public mutating func noteGivenBack() { mayHold = false }
 }

@@ -4,28 +4,38 @@ import JSON
 import KubernetesClient
 import KubernetesModel
 import Logging
+import ServiceLifecycle
 
 /// Lets one of several replicas lead, by a Lease in the API server.
 ///
 /// It does not make two leaders impossible, which no lease can: a write that was started in time may arrive late. So none is
-/// to be started when ``isLeader`` is false, and each must be harmless when late, by a uid, a resource version or a
-/// deterministic name.
+/// to be started when ``isLeader`` is false (``KubernetesClient/writing(onlyWhile:)``), and each must be harmless when late,
+/// by a uid, a resource version or a deterministic name.
 public final class LeaderElector: Sendable {
+    /// The Lease's namespace and name.
+    public let lease: ObjectKey
     private let client: KubernetesClient
-    private let lease: ObjectKey
     private let times: LeaderElectionTimes
     private let time: any TimeSource
     private let random: Locked<SeededGenerator>
     private let logger: Logger
+    private let master: MetricSeries
     private let state: Locked<LeaderElection>
+    private let failure = Locked<KubernetesError?>(nil)
 
     /// - Parameters:
     ///   - client: must not itself wait for leadership.
     ///   - lease: the Lease's namespace and name.
     ///   - identity: unique among all candidates that ever live, a pod's restarts included.
+    ///   - times: how long what lasts.
+    ///   - time: tells the time; a test gives one that it moves itself.
+    ///   - seed: of the spread of waits.
+    ///   - logger: takes its lines.
+    ///   - metrics: shows whether this replica leads; nil where nobody looks.
     public init(
         client: KubernetesClient, lease: ObjectKey, identity: String, times: LeaderElectionTimes = .standard,
-        time: any TimeSource = SystemTime(), seed: UInt64 = .random(in: .min ... .max), logger: Logger
+        time: any TimeSource = SystemTime(), seed: UInt64 = .random(in: .min ... .max), logger: Logger,
+        metrics: MetricsRegistry? = nil
     ) {
         self.client = client
         self.lease = lease
@@ -33,27 +43,77 @@ public final class LeaderElector: Sendable {
         self.time = time
         random = Locked(SeededGenerator(seed: seed))
         self.logger = logger
+        master = (metrics ?? MetricsRegistry()).gauge("leader_election_master_status", [("name", lease.name)])
+        master.set(0)
         state = Locked(LeaderElection(identity: identity, times: times))
     }
 
+    /// Who this replica is in the Lease.
+    public var identity: String { state.withLock { $0.identity } }
     /// Whether this replica leads now, and may start a write.
     public var isLeader: Bool { state.withLock { $0.isLeader(at: time.monotonicNow()) } }
+    /// Who leads, as far as this replica has seen; nil where nobody does.
+    public var holder: String? { state.withLock { $0.holder } }
+    /// Why the last try failed; nil where it did not.
+    public var lastError: KubernetesError? { failure.withLock { $0 } }
 
-    /// Waits until this replica leads, runs `lead`, and gives the lease back when that is over.
+    /// Waits until this replica leads, runs `lead`, and gives the lease back when that is over. It is renewed until then,
+    /// also while `lead` finishes what it has begun after the order to stop.
     ///
-    /// Throws ``LeadershipLost`` when the lease could not be renewed in time; `lead` is cancelled then, and the process had
-    /// better end. Cancelling the caller ends the waiting, or `lead` with the lease kept: others wait until it runs out.
+    /// Returns without a call of `lead` where the order to stop comes first. Throws ``LeadershipLost`` when the lease could
+    /// not be renewed in time; `lead` is cancelled then, and the process had better end. Cancelling the caller ends the
+    /// waiting, or `lead`, but what is cancelled can no longer call: who cancels, calls ``release()`` afterwards.
     public func run(_ lead: @escaping @Sendable () async throws -> Void) async throws {
-        while try await !attempt() { try await pause() }
+        let outcome = try await acquire() ? await keeping(lead) : nil
+        if !Task.isCancelled { await release() }
+        try outcome?.get()
+    }
+
+    /// Gives the lease back where it may be held: whoever comes next need not wait. Failing to is no harm.
+    public func release() async {
+        master.set(0)
+        guard state.withLock({ $0.resign() }) else { return }
+        do {
+            guard try await within(times.retryPeriod, { try await self.giveBack() }) else { return }
+            logger.info("the lease is given back", metadata: ["lease": "\(lease)"])
+        } catch {
+            logger.warning("the lease was not given back", metadata: ["lease": "\(lease)", "error": "\(error)"])
+        }
+    }
+
+    // MARK: Winning and keeping
+
+    /// False where it was told to stop before it won.
+    private func acquire() async throws -> Bool {
+        let stopping = Gate()
+        return try await withGracefulShutdownHandler {
+            try await withThrowingTaskGroup(of: Bool.self) { group in
+                group.addTask {
+                    while try await !self.attempt() { try await self.pause() }
+                    return true
+                }
+                group.addTask {
+                    try await stopping.wait()
+                    return false
+                }
+                defer { group.cancelAll() }
+                return try await group.next() ?? false
+            }
+        } onGracefulShutdown: {
+            stopping.open()
+        }
+    }
+
+    private func keeping(_ lead: @escaping @Sendable () async throws -> Void) async -> Result<Void, any Error>? {
         logger.info("this replica leads", metadata: ["lease": "\(lease)"])
-        let outcome = await withTaskGroup(of: Result<Void, any Error>.self) { group in
+        master.set(1)
+        defer { master.set(0) }
+        return await withTaskGroup(of: Result<Void, any Error>.self) { group in
             group.addTask { await Self.result { try await lead() } }
             group.addTask { await Self.result { try await self.keep() } }
             defer { group.cancelAll() }
             return await group.next()
         }
-        if !Task.isCancelled { await release() }
-        try outcome?.get()
     }
 
     private static func result(_ body: () async throws -> Void) async -> Result<Void, any Error> {
@@ -64,13 +124,13 @@ public final class LeaderElector: Sendable {
         }
     }
 
-    /// Renews the lease until that fails for too long.
+    /// Renews the lease until it is lost. Lost once is lost, though it may be won again: another may have led meanwhile.
     private func keep() async throws {
-        while true {
+        while isLeader {
             try await pause()
-            if try await attempt() { continue }
-            guard isLeader else { throw LeadershipLost(lease: lease) }
+            if isLeader { _ = try await attempt() }
         }
+        throw LeadershipLost(lease: lease)
     }
 
     /// Until the next try; for a leader, never beyond its deadline.
@@ -82,25 +142,42 @@ public final class LeaderElector: Sendable {
         try await time.sleep(for: left.map { min($0, times.retryPeriod) } ?? wait)
     }
 
-    /// One try. Returns whether this replica leads after it by what it wrote just now; throws only when cancelled.
+    /// One try. Returns whether this replica leads by what it wrote just now; throws only when cancelled.
     private func attempt() async throws -> Bool {
         let start = time.monotonicNow()
-        // A leader's try must be over before its deadline, so that it notices.
-        let limit = state.withLock { $0.deadline(at: start) }.map { $0 - start } ?? times.renewDeadline
+        // A try without an answer leaves time for another one; and a leader's is over at its deadline, so that it notices.
+        let left = state.withLock { $0.deadline(at: start) }.map { $0 - start }
+        let limit = min(left ?? times.renewDeadline, times.renewDeadline / 2)
         do {
-            return try await within(limit) { try await self.tryOnce(start) }
+            let isWon = try await within(limit) { try await self.tryOnce(start) }
+            failure.withLock { $0 = nil }
+            return isWon
         } catch let error as KubernetesError {
             try Task.checkCancellation()
-            logger.warning("the lease was not had", metadata: ["lease": "\(lease)", "error": "\(error)"])
+            tell(error)
             return false
         }
     }
 
+    /// The same failure again is no news. Nor is it that another candidate was quicker.
+    private func tell(_ error: KubernetesError) {
+        let isNews = failure.withLock { failure in
+            defer { failure = error }
+            return failure != error
+        }
+        let isRace = error.isConflict || error.isAlreadyExists
+        logger.log(
+            level: isNews && !isRace ? .warning : .debug, "the lease could not be taken or renewed",
+            metadata: ["lease": "\(lease)", "error": "\(error)"])
+    }
+
     private func tryOnce(_ start: Duration) async throws -> Bool {
+        let hasLed = state.withLock { $0.isLeader(at: start) }
         let found = try await read()
         let seenAt = time.monotonicNow()
-        let step = state.withLock { state in
+        let step = state.withLock { state -> LeaderElection.Step in
             state.observe(found?.lease, at: seenAt)
+            if hasLed, !state.isLeader(at: seenAt) { return .wait }
             return state.step(now: seenAt, wall: Timestamp(sinceEpoch: time.wallNow()))
         }
         let written: JSONValue
@@ -112,9 +189,15 @@ public final class LeaderElector: Sendable {
             written = try await replace(found?.json, by: wanted)
         }
         let lease = try Self.lease(written)
-        state.withLock { $0.succeed(with: lease, startedAt: start, now: time.monotonicNow()) }
-        return true
+        return state.withLock { state in
+            let now = time.monotonicNow()
+            if hasLed, !state.isLeader(at: now) { return false }
+            state.succeed(with: lease, startedAt: start, now: now)
+            return true
+        }
     }
+
+    // MARK: The Lease
 
     private static let fieldManager = "leader-election"
 
@@ -125,7 +208,7 @@ public final class LeaderElector: Sendable {
         ]
     }
 
-    private func read() async throws -> (json: JSONValue, lease: LeaderElection.Lease)? {
+    private func read() async throws(KubernetesError) -> (json: JSONValue, lease: LeaderElection.Lease)? {
         do throws(KubernetesError) {
             let json = try await client.get(.leases, lease)
             return (json, try Self.lease(json))
@@ -154,17 +237,20 @@ public final class LeaderElector: Sendable {
         }
     }
 
-    /// Gives the lease back: whoever comes next need not wait. Failing to is no harm.
-    private func release() async {
-        let now = time.monotonicNow()
-        guard let given = state.withLock({ $0.release(now: now, wall: Timestamp(sinceEpoch: time.wallNow())) }) else {
-            return
-        }
-        do {
-            _ = try await within(times.retryPeriod) { try await self.replace(nil, by: given) }
-            logger.info("the lease is given back", metadata: ["lease": "\(lease)"])
-        } catch {
-            logger.warning("the lease was not given back", metadata: ["lease": "\(lease)", "error": "\(error)"])
+    /// False where another one leads, or nobody.
+    private func giveBack() async throws -> Bool {
+        while true {
+            let wall = Timestamp(sinceEpoch: time.wallNow())
+            let found = try await read()
+            let vacant = state.withLock { state in found.flatMap { state.vacant($0.lease, wall: wall) } }
+            do throws(KubernetesError) {
+                if let vacant { _ = try await replace(found?.json, by: vacant) }
+                state.withLock { $0.noteGivenBack() }
+                return vacant != nil
+            } catch {
+                // A renewal of ours that was broken off has come through in between.
+                guard error.isConflict else { throw error }
+            }
         }
     }
 
