@@ -22,9 +22,12 @@ struct Kubeconfig {
     /// Adds a file; entries that are there already stay.
     mutating func add(_ file: String, _ bytes: [UInt8]) throws(ConfigurationError) {
         files.append(file)
+        guard let text = String(validating: bytes, as: UTF8.self) else {
+            throw ConfigurationError("kubeconfig \(file): line \(Self.firstBadLine(bytes)) is not UTF-8")
+        }
         let root: JSONCursor
         do throws(YAMLError) {
-            root = JSONCursor(try JSONValue(yaml: String(decoding: bytes, as: UTF8.self)))
+            root = JSONCursor(try JSONValue(yaml: text))
         } catch {
             throw ConfigurationError("kubeconfig \(file): \(error)")
         }
@@ -41,6 +44,12 @@ struct Kubeconfig {
         } catch {
             throw ConfigurationError("kubeconfig \(file): \(error)")
         }
+    }
+
+    /// The first line that is not UTF-8, counted from 1. No character of UTF-8 has a line feed within.
+    private static func firstBadLine(_ bytes: [UInt8]) -> Int {
+        let lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+        return 1 + lines.prefix { String(validating: $0, as: UTF8.self) != nil }.count
     }
 
     private static func merge(

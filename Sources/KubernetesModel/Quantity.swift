@@ -84,7 +84,9 @@ extension Quantity {
         ("Ki", 10), ("Mi", 20), ("Gi", 30), ("Ti", 40), ("Pi", 50), ("Ei", 60),
     ]
 
-    /// Parses a quantity. Below a billionth it is rounded away from zero, above 2⁶³-1 it is that, as in apimachinery.
+    /// Parses a quantity. What is finer than a billionth is rounded away from zero; what is above 2⁶³-1 becomes that, as
+    /// in apimachinery for powers of two (which keeps greater decimal amounts). The exponent in `1e3` is an integer of
+    /// 64 bits in decimal, of which the lower 32 count: `resource.Quantity` reads `1e4294967297` as `1e1`.
     public init(_ text: String) throws(QuantityError) {
         let bytes = Array(text.utf8)
         var index = 0
@@ -121,9 +123,9 @@ extension Quantity {
         if let found = binarySuffixes.first(where: { $0.suffix == suffix }) { return (0, found.power, .binarySI) }
         guard suffix.first == "e" || suffix.first == "E" else { return nil }
         let exponent = suffix.dropFirst()
-        // Int's parser takes a sign and digits and nothing else. Beyond 40 the result is a limit or a billionth anyway.
-        guard let value = Int(exponent), exponent.utf8.count <= 10 else { return nil }
-        return (min(max(value, -100_000), 100_000), 0, .decimalExponent)
+        // Int64's parser takes a sign and digits and nothing else. Of 64 bits the lower 32 count, as in apimachinery.
+        guard let value = Int64(exponent) else { return nil }
+        return (Int(Int32(truncatingIfNeeded: value)), 0, .decimalExponent)
     }
 
     /// `digits` × 10^`exponent` × 2^`power`, rounded up, capped at the limit.

@@ -25,7 +25,8 @@ struct YAMLReader {
         var weight = 1
         var elements: [JSONValue] = []
         var members: [(String, JSONValue)] = []
-        var names: Set<String> = []
+        /// As bytes: Swift holds composed and decomposed forms of a character for equal.
+        var names: Set<[UInt8]> = []
         /// What `<<` brought; members written out win over these, and earlier ones over later ones.
         var merged: [JSONObject] = []
         var key: Key?
@@ -127,7 +128,7 @@ struct YAMLReader {
         switch stack[last].key {
         case nil:
             let name = try Self.key(node.value, at: position)
-            guard stack[last].names.insert(name).inserted else {
+            guard stack[last].names.insert(Array(name.utf8)).inserted else {
                 throw position.error("the key `\(name)` is already set in this mapping")
             }
             stack[last].key = .name(name)

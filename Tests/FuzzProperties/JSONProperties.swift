@@ -34,7 +34,7 @@ enum JSONProperties {
     private static func wholeNumbersAsIntegers(_ value: JSONValue) -> JSONValue {
         switch value {
         case .number(let number):
-            Int64(exactly: number).flatMap { abs($0) < 1_000_000_000_000_000 ? .integer($0) : nil } ?? value
+            Int64(exactly: number).flatMap { $0.magnitude < 1_000_000_000_000_000 ? .integer($0) : nil } ?? value
         case .array(let elements): .array(elements.map(wholeNumbersAsIntegers))
         case .object(let object): .object(object.mapValues(wholeNumbersAsIntegers))
         default: value

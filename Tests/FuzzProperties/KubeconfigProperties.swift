@@ -20,6 +20,8 @@ enum KubeconfigProperties {
             try hold("a file is read as it was before", first == outcome(path), [first])
             if case .failure(let error) = first {
                 try hold("an error names the file", error.description.contains(path), [error])
+            } else {
+                try hold("only text is read", String(validating: input, as: UTF8.self) != nil, [first])
             }
         }
     }

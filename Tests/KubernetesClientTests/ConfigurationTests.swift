@@ -150,6 +150,15 @@ import Testing
         try Self.expectRefusal(text, words + ["/config"])
     }
 
+    @Test func bytesThatAreNoTextAreRefusedWithTheirLine() {
+        var bytes = Array(Self.full.utf8)
+        bytes += Array("\n# caf".utf8) + [0xE9] + Array("\nkind: Config\n".utf8)
+        let lines = Self.full.split(separator: "\n").count
+        var kubeconfig = Kubeconfig()
+        let error = #expect(throws: ConfigurationError.self) { try kubeconfig.add("/a/config", bytes) }
+        #expect(error?.message == "kubeconfig /a/config: line \(lines + 1) is not UTF-8")
+    }
+
     private static func expectRefusal(_ text: String, _ words: [String]) throws {
         let error = #expect(throws: ConfigurationError.self) { try read(text) }
         let message = error?.message ?? ""

@@ -55,6 +55,15 @@ import YAML
         #expect(value == ["1": "a", "true": "b", "16": "c", "1.5": "d", "2": "e", "f": "g"])
     }
 
+    @Test("Keys are the same when their bytes are")
+    func keysInTwoForms() throws {
+        let (composed, decomposed) = ("caf\u{E9}", "cafe\u{301}")
+        let value = try JSONValue(yaml: "\(composed): 1\n\(decomposed): 2\n")
+        #expect(value.object?.count == 2)
+        #expect(value[composed] == 1)
+        #expect(value[decomposed] == 2)
+    }
+
     @Test("Aliases repeat what was anchored, and merge keys yield to keys that are written out")
     func anchors() throws {
         let text = """
