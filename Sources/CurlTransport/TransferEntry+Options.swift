@@ -22,7 +22,7 @@ extension TransferEntry {
         var options = OptionSetter(handle: handle)
         attach()
         setSafety(&options, settings)
-        setTLS(&options, settings, certificates)
+        setTLS(&options, request, settings, certificates)
         setProxyTLS(&options, settings, certificates)
         setFlow(&options, request, settings)
         setRequest(&options, request, settings)
@@ -60,13 +60,20 @@ extension TransferEntry {
     }
 
     private func setTLS(
-        _ options: inout OptionSetter, _ settings: TransferSettings, _ certificates: borrowing PinnedCertificates
+        _ options: inout OptionSetter, _ request: HTTPRequest, _ settings: TransferSettings,
+        _ certificates: borrowing PinnedCertificates
     ) {
         guard settings.server.isTLS else { return }
         let verifies = !settings.configuration.insecureSkipTLSVerify
         options.set(CURLOPT_SSL_VERIFYPEER, verifies ? 1 : 0)
         options.set(CURLOPT_SSL_VERIFYHOST, verifies ? 2 : 0)
-        options.set(CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2))
+        var versions = Int(CURL_SSLVERSION_TLSv1_2)
+        if case .stream = request.delivery {
+            // Without a meaning but that libcurl keeps these connections apart. Once it has seen a server speak HTTP/2, it
+            // (7.88) also sends requests over a busy connection of HTTP/1.1, where they wait for the stream's end.
+            versions |= Int(CURL_SSLVERSION_MAX_DEFAULT)
+        }
+        options.set(CURLOPT_SSLVERSION, versions)
         switch certificates.authority {
         case .some(let authority):
             options.set(CURLOPT_CAINFO_BLOB, authority)

@@ -97,6 +97,21 @@ import Testing
         #expect(server.log("failed") == [])
     }
 
+    /// libcurl 7.88 takes any busy connection to a server of HTTP/2 for one that can be shared.
+    @Test func nothingIsSentBehindAStreamThatHasItsConnectionForItself() async throws {
+        let server = try await H2Server()
+        let transport = try server.transport()
+        let stream = try await transport.send(
+            HTTPRequest(.get, "/stream", delivery: .stream(idleTimeout: .seconds(30))))
+        #expect(try await stream.body.next() == Array("held\n".utf8))
+        for _ in 0..<3 {
+            let text = try await transport.send(Self.post("/ok")).text()
+            #expect(text.contains(#""connection":2,"#), "\(text)")
+        }
+        #expect(server.log("behind") == [])
+        withExtendedLifetime(stream) {}
+    }
+
     @Test func oneStreamAtATimeIsEnough() async throws {
         let server = try await H2Server(["--max-streams", "1"])
         let transport = try server.transport()

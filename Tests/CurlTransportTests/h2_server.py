@@ -201,10 +201,21 @@ class Connection:
             say("poured", self.number, self.sent.pop(stream))
 
 
+def hold(sock, number):
+    """Answers a request of HTTP/1.1 with a body that does not end."""
+    say("request", number, sock.recv(65536).split()[1].decode())
+    sock.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nheld\n\r\n")
+    while sock.recv(65536):
+        say("behind", number)
+
+
 def serve(sock, number, context, options):
     try:
         with context.wrap_socket(sock, server_side=True) as secured:
             secured.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if secured.selected_alpn_protocol() == "http/1.1":
+                hold(secured, number)
+                return
             Connection(secured, number, options).run()
     except (OSError, h2.exceptions.ProtocolError) as error:
         say("failed", number, type(error).__name__, error)
@@ -227,7 +238,7 @@ def main():
     if options.client_certificate:
         context.verify_mode = ssl.CERT_REQUIRED
         context.load_verify_locations(cadata=options.certificate)
-    context.set_alpn_protocols(["h2"])
+    context.set_alpn_protocols(["h2", "http/1.1"])
     with tempfile.NamedTemporaryFile("w", suffix=".pem") as file:
         file.write(options.key + options.certificate)
         file.flush()
