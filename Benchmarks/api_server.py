@@ -208,6 +208,8 @@ class APIServer:
         self._etcd("/v3/kv/deleterange", {
             "key": base64.b64encode(start).decode(),
             "range_end": base64.b64encode(start[:-1] + b"0").decode()})
+        path = f"/apis/{GROUP}/v1/widgets?resourceVersion=0"
+        wait_for("the cache", 120, lambda: not json.loads(self.request("GET", path))["items"], 0.2)
 
     def mark(self, revision: int) -> None:
         """Changes the widget `marker`, which every controller tells of."""

@@ -48,7 +48,7 @@ func main() {
 	flag.Parse()
 	config, err := clientcmd.BuildConfigFromFlags("", *kubeconfig)
 	check(err)
-	// Priority and fairness on the server decide, as for the others that are measured.
+	// No rate limit in the client: priority and fairness on the server decide, as for the others that are measured.
 	config.QPS = -1
 	widgets := widgetClient(config)
 	if *load > 0 {
@@ -214,7 +214,11 @@ func runLoad(client *rest.RESTClient, count int) {
 		widget.APIVersion, widget.Kind = groupVersion.String(), "Widget"
 		start := time.Now()
 		check(client.Post().Namespace("load").Resource("widgets").Body(widget).Do(ctx).Error())
-		for event := range events.ResultChan() {
+		for {
+			event, open := <-events.ResultChan()
+			if !open {
+				check(fmt.Errorf("the watch of the load has ended"))
+			}
 			seen, ok := event.Object.(*Widget)
 			if ok && event.Type != watch.Deleted && seen.Name == name && seen.Status.Phase == "Done" {
 				break

@@ -12,7 +12,8 @@ struct UsageError: Error, CustomStringConvertible {
     var description: String
 }
 
-/// The options that every measured controller has: `--action job --workers 4 --expect 1000 --gated`.
+/// The options that every measured controller has: `--action job --workers 4 --expect 1000 --gated`,
+/// and `--newest`.
 struct Options {
     var action = Action.none
     var workers = 1
