@@ -6,7 +6,10 @@ extension Caches {
     /// Puts into the queues whatever object a change concerns: the object itself, or the one that owns what changed.
     func route(trainingJobs trainingJobQueue: WorkQueue, models modelQueue: WorkQueue) {
         trainingJobs.enqueue(into: trainingJobQueue)
-        trainingJobs.enqueueControllers(.mlModels, into: modelQueue)
+        trainingJobs.enqueueControllers(.mlModels, into: modelQueue) { change in
+            guard case .modified(let old, let new) = change else { return true }
+            return !new.differsInProgressAlone(from: old)
+        }
         models.enqueue(into: modelQueue)
         jobs.enqueueControllers(.trainingJobs, into: trainingJobQueue)
         deployments.enqueueControllers(.mlModels, into: modelQueue)

@@ -33,6 +33,7 @@ struct Reconciler<Kind: Reconciled>: Sendable {
     let client: KubernetesClient
     let caches: Caches
     let pending = PendingWrites()
+    let pace = StatusPace()
     let events: EventRecorder
     let time: any TimeSource
     let logger: Logger
@@ -86,6 +87,11 @@ struct Reconciler<Kind: Reconciled>: Sendable {
                 return try await report(error, after: action, observation, metadata)
             }
         }
+        var plan = plan
+        if let status = plan.status, let wait = pace.wait(status, key, now: time.monotonicNow()) {
+            plan.status = nil
+            plan.requeueAfter = min(plan.requeueAfter ?? wait, wait)
+        }
         do throws(KubernetesError) {
             try await write(plan, metadata)
         } catch {
@@ -137,6 +143,7 @@ struct Reconciler<Kind: Reconciled>: Sendable {
         if let write = plan.status {
             let object = try await client.mergePatch(
                 Kind.type, metadata.key, write.patch, subresource: "status", fieldManager: FieldManager.status)
+            pace.note(metadata.key, now: time.monotonicNow())
             note(Kind.type, object, for: metadata.key)
         }
         for event in plan.events {

@@ -17,7 +17,18 @@ extension Store: OwnedCache {
 
     /// Adds the object of that kind which controls whatever changes, in its own namespace, to a queue.
     public func enqueueControllers(_ type: ResourceType, into queue: WorkQueue) {
+        enqueueControllers(type, into: queue) { _ in true }
+    }
+
+    /// Adds the object of that kind which controls what changes, in its own namespace, to a queue.
+    ///
+    /// - Parameter isOfInterest: whether a change is one that the owner has to know of.
+    public func enqueueControllers(
+        _ type: ResourceType, into queue: WorkQueue,
+        where isOfInterest: @escaping @Sendable (StoreChange<Object>) -> Bool
+    ) {
         subscribe { change in
+            guard isOfInterest(change) else { return }
             let metadata = change.object.metadata
             guard let owner = metadata.controller, owner.kind == type.kind, owner.apiVersion == type.apiVersion else {
                 return

@@ -97,11 +97,17 @@ public struct StatusWrite: Sendable, Hashable {
     /// The whole status as it shall be.
     public var status: JSONValue
     public var patch: JSONValue
+    /// All that changes is how far things are: no more often than every ``progressInterval`` does this need to be written.
+    public var isProgressAlone: Bool
+
+    /// A status that moves with every pod and every step would otherwise be most of what the server has to write.
+    public static let progressInterval: Duration = .seconds(10)
 
     /// Nil when nothing changes.
-    init?(metadata: ObjectMeta, from old: JSONValue, to new: JSONValue) {
-        guard let change = old.mergePatch(to: new) else { return nil }
-        status = new
+    init?<Status: ProgressingStatus>(metadata: ObjectMeta, from old: Status, to new: Status) {
+        guard let change = old.json.mergePatch(to: new.json) else { return nil }
+        status = new.json
+        isProgressAlone = new.differsInProgressAlone(from: old)
         patch = [
             "metadata": ["uid": .string(metadata.uid), "resourceVersion": .string(metadata.resourceVersion)],
             "status": change,

@@ -114,7 +114,7 @@ extension MLModelPlanner {
     mutating func finish() -> Plan {
         status.conditions = conditions.conditions
         shrink()
-        result.status = StatusWrite(metadata: model.metadata, from: old.json, to: status.json)
+        result.status = StatusWrite(metadata: model.metadata, from: old, to: status)
         if status.phase != old.phase || status.reason != old.reason, let event = event() { result.events.append(event) }
         return result
     }

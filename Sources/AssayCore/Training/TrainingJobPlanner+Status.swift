@@ -70,7 +70,7 @@ extension TrainingJobPlanner {
         status.conditions = conditions.conditions
         // Ten attempts are more than are ever made; the oldest would go first.
         status.attempts = status.attempts.suffix(10)
-        result.status = StatusWrite(metadata: job.metadata, from: old.json, to: status.json)
+        result.status = StatusWrite(metadata: job.metadata, from: old, to: status)
         if status.phase != old.phase || status.reason != old.reason, let event = event() { result.events.append(event) }
         return result
     }
