@@ -2,21 +2,27 @@ import JSON
 
 /// `metav1.Condition`.
 public struct Condition: Sendable, Hashable {
+    /// What the API writes as `"True"`, `"False"` and `"Unknown"`.
     public enum Status: String, Sendable, Hashable {
         case `true` = "True"
         case `false` = "False"
         case unknown = "Unknown"
     }
 
+    /// What the condition is about, in CamelCase: `Ready`. A list has at most one of each.
     public var type: String
+    /// Whether it holds.
     public var status: Status
+    /// The `metadata.generation` that the status was found for; nil where the writer does not say.
     public var observedGeneration: Int64?
+    /// When `status` last changed, in whole seconds.
     public var lastTransitionTime: Timestamp?
     /// CamelCase, for machines.
     public var reason: String
     /// For people; at most 32,768 characters by the API's rule.
     public var message: String
 
+    /// A condition; `set(_:now:)` fills in `lastTransitionTime`.
     public init(
         type: String, status: Status, observedGeneration: Int64? = nil, lastTransitionTime: Timestamp? = nil,
         reason: String, message: String = ""
@@ -29,6 +35,7 @@ public struct Condition: Sendable, Hashable {
         self.message = message
     }
 
+    /// Reads a condition. A status that is none of the three counts as unknown; no reason or message as an empty one.
     public init(json cursor: JSONCursor) throws(JSONShapeError) {
         type = try cursor["type"].string()
         status = Status(rawValue: try cursor["status"].string()) ?? .unknown
@@ -38,6 +45,7 @@ public struct Condition: Sendable, Hashable {
         message = try cursor["message"].optionalString() ?? ""
     }
 
+    /// The condition as the API has it, without the members that are nil.
     public var json: JSONValue {
         var result: JSONValue = [
             "type": .string(type), "status": .string(status.rawValue), "reason": .string(reason),
@@ -50,8 +58,10 @@ public struct Condition: Sendable, Hashable {
 }
 
 extension [Condition] {
+    /// The condition of this type; nil when there is none.
     public subscript(type: String) -> Condition? { first { $0.type == type } }
 
+    /// Whether the condition is there and its status is `True`.
     public func isTrue(_ type: String) -> Bool { self[type]?.status == .true }
 
     /// Sets a condition; its `lastTransitionTime` moves only when the status does.
@@ -68,8 +78,10 @@ extension [Condition] {
         self[index] = new
     }
 
+    /// Removes the condition of this type, if it is there.
     public mutating func remove(_ type: String) { removeAll { $0.type == type } }
 
+    /// Reads a list of conditions; an absent one is empty.
     public init(json cursor: JSONCursor) throws(JSONShapeError) {
         var result: [Condition] = []
         for element in try cursor.elements() { result.append(try Condition(json: element)) }

@@ -4,18 +4,23 @@ import JSON
 ///
 /// Which fields a kind can be selected by is the server's rule; this type reads any.
 public struct FieldSelector: Sendable, Hashable, CustomStringConvertible {
+    /// What one field must be, or must not be.
     public struct Requirement: Sendable, Hashable {
         /// `metadata.name`, `spec.nodeName`
         public var field: String
+        /// What the field is compared with.
         public var value: String
+        /// Whether the field must have the value; otherwise it must have another.
         public var isEqual: Bool
 
+        /// The field must have this value.
         public init(_ field: String, equals value: String) {
             self.field = field
             self.value = value
             isEqual = true
         }
 
+        /// The field must have another value.
         public init(_ field: String, differsFrom value: String) {
             self.field = field
             self.value = value
@@ -23,11 +28,15 @@ public struct FieldSelector: Sendable, Hashable, CustomStringConvertible {
         }
     }
 
+    /// All of them must be met.
     public var requirements: [Requirement]
 
+    /// A selector of these requirements; without any, it matches everything.
     public init(_ requirements: [Requirement] = []) { self.requirements = requirements }
 
+    /// Matches every object.
     public static let everything = FieldSelector()
+    /// Whether it matches everything.
     public var isEmpty: Bool { requirements.isEmpty }
 
     /// Parses comma-separated terms of `=`, `==` and `!=`, with `\` before a literal backslash, comma or equals sign.
@@ -36,6 +45,7 @@ public struct FieldSelector: Sendable, Hashable, CustomStringConvertible {
         for term in Self.split(text) where !term.isEmpty { requirements.append(try Self.requirement(term, in: text)) }
     }
 
+    /// The text that parses to an equal selector.
     public var description: String {
         requirements.map { requirement in
             var escaped = ""

@@ -3,6 +3,7 @@ import JSON
 /// What tools such as Flux, Argo CD and `kubectl wait` hold an object's status for, by the rules of kstatus
 /// (kubernetes-sigs/cli-utils, `pkg/kstatus/status`).
 public struct KStatus: Sendable, Hashable {
+    /// The phases of kstatus that an object which exists can have.
     public enum Phase: String, Sendable, Hashable {
         case current = "Current"
         case inProgress = "InProgress"
@@ -10,11 +11,14 @@ public struct KStatus: Sendable, Hashable {
         case terminating = "Terminating"
     }
 
+    /// How far the object is.
     public var phase: Phase
     /// CamelCase; empty where kstatus gives none.
     public var reason: String
+    /// For people.
     public var message: String
 
+    /// A status with the given words.
     public init(_ phase: Phase, reason: String = "", message: String = "") {
         self.phase = phase
         self.reason = reason

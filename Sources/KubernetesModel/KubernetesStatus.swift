@@ -2,11 +2,16 @@ import JSON
 
 /// `metav1.Status`: what the API server answers when it does not answer with an object.
 public struct KubernetesStatus: Error, Sendable, Hashable {
+    /// `metav1.StatusCause`: one of several things that are wrong with an object.
     public struct Cause: Sendable, Hashable {
+        /// For example `FieldValueRequired`; may be empty.
         public var reason: String
+        /// For people.
         public var message: String
+        /// Where in the object: `spec.template.name`; empty when it is about the whole.
         public var field: String
 
+        /// A cause.
         public init(reason: String, message: String, field: String) {
             self.reason = reason
             self.message = message
@@ -14,13 +19,18 @@ public struct KubernetesStatus: Error, Sendable, Hashable {
         }
     }
 
+    /// The code of the HTTP response; 0 where the document has none.
     public var code: Int
     /// For example `NotFound`, `AlreadyExists`, `Conflict`, `Invalid`, `Expired`, `Forbidden`.
     public var reason: String
+    /// For people.
     public var message: String
+    /// What is wrong field by field, as with `Invalid`; often empty.
     public var causes: [Cause]
+    /// How long the server asks to wait; nil when it does not.
     public var retryAfterSeconds: Int?
 
+    /// A status as an API server would answer.
     public init(
         code: Int, reason: String, message: String, causes: [Cause] = [], retryAfterSeconds: Int? = nil
     ) {
@@ -46,6 +56,7 @@ public struct KubernetesStatus: Error, Sendable, Hashable {
         retryAfterSeconds = details?["retryAfterSeconds"]?.int
     }
 
+    /// The status as the API has it, a failure from code 400 on.
     public var json: JSONValue {
         var result: JSONValue = [
             "apiVersion": "v1", "kind": "Status", "metadata": [:],

@@ -1,13 +1,17 @@
 /// Why the text of a selector was refused.
 public struct SelectorError: Error, Sendable, Hashable, CustomStringConvertible {
+    /// The whole selector as it was given.
     public var text: String
+    /// What is wrong with it.
     public var message: String
 
+    /// An error about `text`.
     public init(_ message: String, in text: String) {
         self.message = message
         self.text = text
     }
 
+    /// The message with the selector that it is about.
     public var description: String { "invalid selector \"\(text)\": \(message)" }
 }
 

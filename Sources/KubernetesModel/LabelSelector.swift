@@ -4,6 +4,7 @@ import JSON
 ///
 /// A selector without requirements matches everything.
 public struct LabelSelector: Sendable, Hashable {
+    /// What a requirement asks of a label.
     public enum Operator: String, Sendable, Hashable {
         case isIn = "In"
         case isNotIn = "NotIn"
@@ -14,11 +15,16 @@ public struct LabelSelector: Sendable, Hashable {
         case isLessThan = "Lt"
     }
 
+    /// What one label must be.
     public struct Requirement: Sendable, Hashable {
+        /// The label: `app`, `example.com/tier`.
         public var key: String
+        /// What is asked of it.
         public var `operator`: Operator
+        /// What `In` and `NotIn` compare with, or the bound of `Gt` and `Lt`; empty for the others.
         public var values: [String]
 
+        /// A requirement; whether it is one that the API server takes is not checked.
         public init(_ key: String, _ operator: Operator, _ values: [String] = []) {
             self.key = key
             self.operator = `operator`
@@ -42,17 +48,23 @@ public struct LabelSelector: Sendable, Hashable {
         }
     }
 
+    /// All of them must be met.
     public var requirements: [Requirement]
 
+    /// A selector of these requirements; without any, it matches everything.
     public init(_ requirements: [Requirement] = []) { self.requirements = requirements }
 
+    /// A selector of labels with just these values.
     public init(matchLabels: [String: String]) {
         requirements = matchLabels.sorted { $0.key < $1.key }.map { Requirement($0.key, .isIn, [$0.value]) }
     }
 
+    /// Matches every object.
     public static let everything = LabelSelector()
+    /// Whether it matches everything.
     public var isEmpty: Bool { requirements.isEmpty }
 
+    /// Whether labels meet every requirement.
     public func matches(_ labels: [String: String]) -> Bool { requirements.allSatisfy { $0.matches(labels) } }
 }
 

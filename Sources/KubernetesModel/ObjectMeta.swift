@@ -2,19 +2,30 @@ import JSON
 
 /// The part of an object's metadata that controllers read.
 public struct ObjectMeta: Sendable, Hashable {
+    /// Unique among the objects of its type in its namespace.
     public var name: String
+    /// Nil for an object of the whole cluster.
     public var namespace: String?
+    /// Unlike the name, never given twice. Empty before the object is created.
     public var uid: String
     /// Opaque but for equality, except where the server promises order (KEP-5504).
     public var resourceVersion: String
+    /// Counts the changes of `spec`; 0 where the server does not count.
     public var generation: Int64
+    /// When the server created the object; nil before.
     public var creationTimestamp: Timestamp?
+    /// When deletion was asked for, with the grace period; nil unless it was.
     public var deletionTimestamp: Timestamp?
+    /// What selectors choose by.
     public var labels: [String: String]
+    /// What no selector sees, in all at most 256 KiB.
     public var annotations: [String: String]
+    /// Whose deletion takes this object along.
     public var ownerReferences: [OwnerReference]
+    /// What must be taken off the list before a deleted object goes.
     public var finalizers: [String]
 
+    /// Metadata for an object to create; what only the server sets has a default.
     public init(
         name: String,
         namespace: String? = nil,
@@ -41,7 +52,9 @@ public struct ObjectMeta: Sendable, Hashable {
         self.finalizers = finalizers
     }
 
+    /// The namespace and the name together.
     public var key: ObjectKey { ObjectKey(namespace: namespace, name: name) }
+    /// Whether deletion was asked for. The object stays until its finalizers are gone.
     public var isBeingDeleted: Bool { deletionTimestamp != nil }
 
     /// The owner that controls the object; the API server allows at most one.
@@ -70,6 +83,7 @@ public struct ObjectMeta: Sendable, Hashable {
         finalizers = try cursor["finalizers"].strings()
     }
 
+    /// The metadata as the API has it, without the members that are empty.
     public var json: JSONValue {
         var result: JSONValue = ["name": .string(name)]
         result["namespace"] = JSONValue(namespace)
@@ -86,14 +100,22 @@ public struct ObjectMeta: Sendable, Hashable {
     }
 }
 
+/// `metav1.OwnerReference`: an object that this one goes with, in the same namespace or of the whole cluster.
 public struct OwnerReference: Sendable, Hashable {
+    /// `apps/v1`
     public var apiVersion: String
+    /// `Deployment`
     public var kind: String
+    /// The owner's name.
     public var name: String
+    /// The owner's uid; one of another object of this name does not own.
     public var uid: String
+    /// Whether the owner manages this object. At most one owner does.
     public var controller: Bool
+    /// Whether this object holds back a deletion of its owner in the foreground.
     public var blockOwnerDeletion: Bool
 
+    /// A reference that is written as it stands.
     public init(
         apiVersion: String, kind: String, name: String, uid: String, controller: Bool = false,
         blockOwnerDeletion: Bool = false
@@ -113,6 +135,7 @@ public struct OwnerReference: Sendable, Hashable {
             blockOwnerDeletion: true)
     }
 
+    /// Reads a reference; absent flags are false.
     public init(json cursor: JSONCursor) throws(JSONShapeError) {
         apiVersion = try cursor["apiVersion"].string()
         kind = try cursor["kind"].string()
@@ -122,6 +145,7 @@ public struct OwnerReference: Sendable, Hashable {
         blockOwnerDeletion = try cursor["blockOwnerDeletion"].optionalBool() ?? false
     }
 
+    /// The reference as the API has it, without flags that are false.
     public var json: JSONValue {
         var result: JSONValue = [
             "apiVersion": .string(apiVersion), "kind": .string(kind), "name": .string(name), "uid": .string(uid),

@@ -2,7 +2,9 @@ import JSON
 
 /// Why the text of a quantity was refused.
 public struct QuantityError: Error, Sendable, Hashable, CustomStringConvertible {
+    /// The text as it was given.
     public var text: String
+    /// What was wrong, with examples of what is right.
     public var description: String {
         "invalid quantity \"\(text)\": expected a number with an optional suffix, for example 500m, 2, 1.5Gi or 1e3"
     }
@@ -12,6 +14,7 @@ public struct QuantityError: Error, Sendable, Hashable, CustomStringConvertible 
 ///
 /// Equality and order are those of the amount; the format only says how it is written.
 public struct Quantity: Sendable {
+    /// How an amount is written.
     public enum Format: Sendable, Hashable {
         /// `500m`, `2`, `3k`
         case decimalSI
@@ -23,16 +26,19 @@ public struct Quantity: Sendable {
 
     /// Billionths.
     public private(set) var nanos: Int128
+    /// How the amount is written; no part of its value.
     public var format: Format
 
     private static let one: Int128 = 1_000_000_000
     private static let limit: Int128 = Int128(Int64.max) * one
 
+    /// A whole number of units.
     public init(_ value: Int64, format: Format = .decimalSI) {
         nanos = Int128(value) * Self.one
         self.format = format
     }
 
+    /// A whole number of thousandths: `Quantity(milli: 500)` is `500m`.
     public init(milli value: Int64, format: Format = .decimalSI) {
         nanos = Int128(value) * (Self.one / 1000)
         self.format = format
@@ -43,8 +49,11 @@ public struct Quantity: Sendable {
         self.format = format
     }
 
+    /// Nothing.
     public static let zero = Quantity(0)
+    /// Whether the amount is nothing.
     public var isZero: Bool { nanos == 0 }
+    /// Whether the amount is less than nothing.
     public var isNegative: Bool { nanos < 0 }
 
     /// The amount in units, rounded up (away from zero).
@@ -53,6 +62,7 @@ public struct Quantity: Sendable {
     /// The amount in thousandths, rounded up (away from zero); at most 2⁶³-1.
     public var milliValue: Int64 { Self.roundedUp(nanos, by: Self.one / 1000) }
 
+    /// The amount in units, to the nearest `Double`.
     public var double: Double { Double(nanos) / 1e9 }
 
     private static func roundedUp(_ value: Int128, by divisor: Int128) -> Int64 {
@@ -61,18 +71,23 @@ public struct Quantity: Sendable {
         return Int64(clamping: quotient + away)
     }
 
+    /// The sum, at most 2⁶³-1, in the format of the first that is not zero.
     public static func + (left: Quantity, right: Quantity) -> Quantity {
         .init(nanos: left.nanos + right.nanos, format: left.isZero ? right.format : left.format)
     }
 
+    /// The difference, at least -(2⁶³-1), in the format of the first that is not zero.
     public static func - (left: Quantity, right: Quantity) -> Quantity {
         .init(nanos: left.nanos - right.nanos, format: left.isZero ? right.format : left.format)
     }
 }
 
 extension Quantity: Hashable, Comparable {
+    /// Whether the amounts are equal, however they are written.
     public static func == (left: Quantity, right: Quantity) -> Bool { left.nanos == right.nanos }
+    /// Whether the first amount is less.
     public static func < (left: Quantity, right: Quantity) -> Bool { left.nanos < right.nanos }
+    /// Hashes the amount, not its format.
     public func hash(into hasher: inout Hasher) { hasher.combine(nanos) }
 }
 

@@ -5,11 +5,16 @@ public struct Timestamp: Sendable, Hashable, Comparable, CustomStringConvertible
     /// Since 1970-01-01T00:00:00Z.
     public var sinceEpoch: Duration
 
+    /// A moment this long after 1970-01-01T00:00:00Z, or before.
     public init(sinceEpoch: Duration) { self.sinceEpoch = sinceEpoch }
+    /// A moment of whole seconds since 1970-01-01T00:00:00Z.
     public init(seconds: Int64) { sinceEpoch = .seconds(seconds) }
 
+    /// Whether the first is earlier.
     public static func < (left: Timestamp, right: Timestamp) -> Bool { left.sinceEpoch < right.sinceEpoch }
+    /// The moment that much later.
     public static func + (left: Timestamp, right: Duration) -> Timestamp { .init(sinceEpoch: left.sinceEpoch + right) }
+    /// How much later the first is than the second; negative when it is earlier.
     public static func - (left: Timestamp, right: Timestamp) -> Duration { left.sinceEpoch - right.sinceEpoch }
 
     /// The start of the second: what is left after a round trip through `metav1.Time`.
@@ -114,6 +119,7 @@ public struct Timestamp: Sendable, Hashable, Comparable, CustomStringConvertible
 }
 
 extension JSONCursor {
+    /// The time in a string as in RFC 3339; nil when absent or null.
     public func optionalTimestamp() throws(JSONShapeError) -> Timestamp? {
         guard let text = try optionalString() else { return nil }
         guard let result = Timestamp(text) else { throw failure("must be a time as in RFC 3339, not \"\(text)\"") }
