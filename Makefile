@@ -4,9 +4,11 @@
 # make bench   measurements, to Benchmarks/results.json (ONLY=name,… for some, RUNS=5 rounds)
 # make image   the operator's image, to build/ (as root); make image-check tries it
 # make docs    the documentation of ControllerRuntime, to build/docs, from what was built last
+# make fuzz    searches for input that breaks a reader (SECONDS=60 for each; ONLY=json,… for some)
 # make fmt     puts the sources into the project's style
 # make lint    fails where the style or a rule of the house is broken
-.PHONY: demo test simulate bench image image-check docs fmt lint kubernetes crd-server prerequisites
+.PHONY: demo test simulate bench image image-check docs fuzz fmt lint kubernetes crd-server \
+	prerequisites
 
 demo: prerequisites
 	swift build --product assay
@@ -34,6 +36,11 @@ image: prerequisites
 
 image-check:
 	scripts/image-check
+
+comma := ,
+SECONDS ?= 60
+fuzz: prerequisites
+	scripts/fuzz $(SECONDS) $(subst $(comma), ,$(ONLY))
 
 fmt:
 	swift format --in-place --recursive --parallel Package.swift Sources Tests examples

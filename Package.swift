@@ -223,3 +223,12 @@ let package = Package(
         ),
     ]
 )
+
+// A program without a main, which libFuzzer brings: it links under `--sanitize=fuzzer` alone, so only scripts/fuzz asks
+// for it.
+if Context.environment["ASSAY_FUZZ"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "Fuzz", dependencies: ["Concurrency", "FuzzProperties"], path: "Tests/Fuzz",
+            swiftSettings: strict + [.unsafeFlags(["-parse-as-library"])]))
+}
