@@ -9,8 +9,8 @@ import Musl
 /// `Synchronization.Mutex` gives false reports under the thread sanitizer, which understands pthread's mutex. Never hold
 /// the lock across an await, a continuation's body or a callback.
 public final class Locked<Value: ~Copyable>: @unchecked Sendable {  // Safe: `value` is touched only under `mutex`.
-    private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
-    private var value: Value
+    @usableFromInline let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+    @usableFromInline var value: Value
 
     public init(_ value: consuming sending Value) {
         pthread_mutex_init(mutex, nil)
@@ -22,7 +22,7 @@ public final class Locked<Value: ~Copyable>: @unchecked Sendable {  // Safe: `va
         mutex.deallocate()
     }
 
-    public func withLock<Result: ~Copyable, Failure: Error>(
+    @inlinable public func withLock<Result: ~Copyable, Failure: Error>(
         _ body: (inout sending Value) throws(Failure) -> sending Result
     ) throws(Failure) -> sending Result {
         pthread_mutex_lock(mutex)

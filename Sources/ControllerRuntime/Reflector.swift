@@ -16,6 +16,8 @@ public final class Reflector<Object: CachedObject>: Sendable {
     public let type: ResourceType
     /// What it fills.
     public let store: Store<Object>
+    /// Objects from which on a list leaves behind what is worth a walk through the whole heap.
+    private static var worthTrimming: Int { 500 }
     private let client: KubernetesClient
     private let namespace: String?
     private let labelSelector: String?
@@ -120,7 +122,7 @@ public final class Reflector<Object: CachedObject>: Sendable {
             "listed", metadata: ["count": "\(store.count)", "resourceVersion": "\(resourceVersion)"])
         #if canImport(Glibc)
         // The pages' documents are garbage by now; glibc keeps their memory unless asked.
-        malloc_trim(0)
+        if store.count >= Self.worthTrimming { malloc_trim(0) }
         #endif
     }
 

@@ -1,3 +1,9 @@
+#if canImport(Glibc)
+import Glibc
+#else
+import Musl
+#endif
+
 /// The members of a JSON object, kept sorted by the UTF-8 bytes of their names.
 ///
 /// Sorted storage makes equality and the canonical form independent of the order in which a document was written, and
@@ -94,7 +100,11 @@ public struct JSONObject: Sendable, Hashable {
     /// Compares bytes, not characters: Swift holds "é" composed and decomposed for equal, JSON does not.
     private static func precedes(_ left: String, _ right: String) -> Bool {
         let compared: Bool?? = left.utf8.withContiguousStorageIfAvailable { left in
-            right.utf8.withContiguousStorageIfAvailable { right in left.lexicographicallyPrecedes(right) }
+            right.utf8.withContiguousStorageIfAvailable { right in
+                guard let first = left.baseAddress, let second = right.baseAddress else { return !right.isEmpty }
+                let order = memcmp(first, second, Swift.min(left.count, right.count))
+                return order < 0 || (order == 0 && left.count < right.count)
+            }
         }
         if case .some(.some(let result)) = compared { return result }
         return left.utf8.lexicographicallyPrecedes(right.utf8)
@@ -118,7 +128,10 @@ extension String {
     func hasSameBytes(as other: String) -> Bool {
         guard utf8.count == other.utf8.count else { return false }
         let compared: Bool?? = utf8.withContiguousStorageIfAvailable { left in
-            other.utf8.withContiguousStorageIfAvailable { right in left.elementsEqual(right) }
+            other.utf8.withContiguousStorageIfAvailable { right in
+                guard let first = left.baseAddress, let second = right.baseAddress else { return left.isEmpty }
+                return memcmp(first, second, left.count) == 0
+            }
         }
         if case .some(.some(let result)) = compared { return result }
         return utf8.elementsEqual(other.utf8)

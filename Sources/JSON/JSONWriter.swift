@@ -52,23 +52,37 @@ extension JSONValue {
 
     private static func write(_ value: String, to output: inout [UInt8]) {
         output.append(UInt8(ascii: "\""))
-        for byte in value.utf8 {
-            switch byte {
-            case UInt8(ascii: "\""): output += "\\\"".utf8
-            case UInt8(ascii: "\\"): output += "\\\\".utf8
-            case 0x08: output += "\\b".utf8
-            case 0x0C: output += "\\f".utf8
-            case 0x0A: output += "\\n".utf8
-            case 0x0D: output += "\\r".utf8
-            case 0x09: output += "\\t".utf8
-            case 0..<0x20:
-                let hex = Array("0123456789abcdef".utf8)
-                output += "\\u00".utf8
-                output.append(hex[Int(byte >> 4)])
-                output.append(hex[Int(byte & 15)])
-            default: output.append(byte)
+        var value = value
+        value.withUTF8 { bytes in
+            // Most strings have nothing to escape: they are copied at once.
+            if bytes.allSatisfy(isPlain) {
+                output.append(contentsOf: bytes)
+            } else {
+                for byte in bytes { write(byte, to: &output) }
             }
         }
         output.append(UInt8(ascii: "\""))
+    }
+
+    private static func isPlain(_ byte: UInt8) -> Bool {
+        byte >= 0x20 && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "\\")
+    }
+
+    private static func write(_ byte: UInt8, to output: inout [UInt8]) {
+        switch byte {
+        case UInt8(ascii: "\""): output += "\\\"".utf8
+        case UInt8(ascii: "\\"): output += "\\\\".utf8
+        case 0x08: output += "\\b".utf8
+        case 0x0C: output += "\\f".utf8
+        case 0x0A: output += "\\n".utf8
+        case 0x0D: output += "\\r".utf8
+        case 0x09: output += "\\t".utf8
+        case 0..<0x20:
+            let hex = Array("0123456789abcdef".utf8)
+            output += "\\u00".utf8
+            output.append(hex[Int(byte >> 4)])
+            output.append(hex[Int(byte & 15)])
+        default: output.append(byte)
+        }
     }
 }

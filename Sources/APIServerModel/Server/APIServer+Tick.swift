@@ -15,17 +15,21 @@ extension APIServer {
 
     private mutating func expireEvents() {
         guard let resource = registry[type: .coreEvents], now >= nextEventSweep else { return }
-        nextEventSweep = now + .seconds(10)
+        // What comes later, or is updated, expires later than any that is there.
+        var next = now + options.eventTimeToLive
         for entry in entries(.coreEvents) {
             let created = entry.metadata["creationTimestamp"]?.string.flatMap { Timestamp($0) }
             // An update of a series begins the hour anew.
             let last =
                 (entry.json["series", "lastObservedTime"]?.string ?? entry.json["lastTimestamp"]?.string)
                 .flatMap { Timestamp($0) }
-            guard let latest = [created, last].compactMap({ $0 }).max(), now - latest > options.eventTimeToLive else {
-                continue
+            guard let latest = [created, last].compactMap({ $0 }).max() else { continue }
+            if now - latest > options.eventTimeToLive {
+                remove(entry, resource)
+            } else {
+                next = min(next, latest + options.eventTimeToLive)
             }
-            remove(entry, resource)
         }
+        nextEventSweep = max(next, now + .seconds(10))
     }
 }
