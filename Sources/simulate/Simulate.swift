@@ -14,7 +14,7 @@ struct Simulate: AsyncParsableCommand {
 
     @Option(help: "The seeds: 0..<2000, or one.") var seeds = "0..<100"
     @Flag(help: "Prints what happened, line by line; for one seed.") var trace = false
-    @Flag(help: "Crashes the main stories at every write instead.") var exploreCrashes = false
+    @Flag(help: "Crashes every story at every write instead.") var exploreCrashes = false
 
     mutating func run() async throws {
         let runner = try await Runner()
@@ -81,15 +81,16 @@ struct Runner {
 
     func exploreCrashes() async -> Bool {
         var tally = Tally()
-        for story in Story.main {
+        for story in Story.all {
             guard let reference = references[story.name] else { continue }
-            let points = Simulation.crashPoints(of: story, writes: reference.writes)
+            let points = Simulation.crashPoints(of: story, reference: reference)
             for point in points {
                 let outcome = await point.simulation.run(on: template, reference: reference)
                 tally.add(outcome)
                 if let violation = outcome.violation { print("\(point): \(violation)") }
             }
-            print("\(story.name): \(reference.writes) writes, \(points.count) crash points explored")
+            let writes = reference.writes + reference.events
+            print("\(story.name): \(writes) writes, \(points.count) crash points explored")
         }
         print(tally.text)
         return tally.violations == 0

@@ -58,32 +58,86 @@ import YAML
         }
     }
 
+    /// A story, its faults and a seed that led to a violation once.
+    struct Finding: Sendable, CustomTestStringConvertible {
+        var what: String
+        var story: String
+        var seed: UInt64
+        var faults: [Fault]
+        var replicas = 1
+        var testDescription: String { what }
+    }
+
     /// What simulations have found, so that it stays mended.
-    @Test(arguments: [
-        // The model was made anew while its watch was late, and children of the old one were made again and again.
-        (
-            "recreation",
-            [
+    static let findings = [
+        Finding(
+            what: "the model was made anew while its watch was late, and children of the old one again and again",
+            story: "recreation", seed: 63,
+            faults: [
                 Fault(.time(17_881), .collapse("mlmodels", lasting: 25_694)),
                 Fault(.time(21_325), .lag("mlmodels", 11_268, lasting: 87_000)),
-            ], UInt64(63)
-        ),
-        // The server said once that there is no such object, and the status was never written.
-        ("children deleted", [Fault(.write(15), .refuse(code: 404, retryAfter: nil, count: 1000))], 65),
-        // The spec changed between the Service's creation and the status that says that it serves.
-        (
-            "haste",
-            [
+            ]),
+        Finding(
+            what: "the server said once that there is no such object, and the status was never written",
+            story: "children deleted", seed: 65,
+            faults: [Fault(.write(15), .refuse(code: 404, retryAfter: nil, count: 1000))]),
+        Finding(
+            what: "the spec changed between the Service's creation and the status that says that it serves",
+            story: "haste", seed: 222,
+            faults: [
                 Fault(.write(2), .crash(after: true, down: 12_816, behind: 0)),
                 Fault(.write(19), .refuse(code: 422, retryAfter: "999999", count: 1)),
                 Fault(.call(69), .refuse(code: 401, retryAfter: "0", count: 1000)),
-            ], 222
-        ),
-    ]) func whatWasFoundStaysMended(_ name: String, _ faults: [Fault], _ seed: UInt64) async throws {
-        let story = try #require(Story.all.first { $0.name == name })
-        let simulation = Simulation(seed: seed, story: story, faults: faults)
+            ]),
+        Finding(
+            what: "a TrainingJob was refused its Job and tried again, and the model never looked at it any more",
+            story: "metric that is no number", seed: 1009,
+            faults: [Fault(.write(3), .refuse(code: 422, retryAfter: nil, count: 3))]),
+        Finding(
+            what: "a rollout that failed was tried again after a crash between the deletion and the status",
+            story: "rollout that is never ready", seed: 3103,
+            faults: [Fault(.write(24), .crash(after: true, down: 14_734, behind: 195))]),
+        Finding(
+            what: "the model was gone, its watch late, and its Deployment was made 47 times",
+            story: "deletion", seed: 3483,
+            faults: [Fault(.time(9446), .lag("mlmodels", 51_167, lasting: 13_234))]),
+        Finding(
+            what: "a TrainingJob was made for a model that was gone",
+            story: "recreation", seed: 3808,
+            faults: [Fault(.time(5687), .lag("mlmodels", 38_022, lasting: 22_300))]),
+        Finding(
+            what: "of two operators one deleted the Deployment that the other had just made",
+            story: "somebody redirects", seed: 1646, faults: [Fault(.write(12), .drop)], replicas: 2),
+        Finding(
+            what: "of two operators one led the Service back to what the other had just replaced",
+            story: "there and back", seed: 5225,
+            faults: [
+                Fault(.time(13_000), .pause(replica: 0, 32_460)), Fault(.time(17_393), .close("mlmodels")),
+                Fault(.time(13_242), .lag("pods", 25_666, lasting: 76_505)),
+                Fault(.time(39_180), .lag("deployments", 59_056, lasting: 55_350)),
+                Fault(.write(20), .loseAnswer), Fault(.write(17), .crash(after: true, down: 16_908, behind: 0)),
+                Fault(.time(43_338), .pause(replica: 1, 12_715)),
+            ], replicas: 2),
+    ]
+
+    @Test(arguments: findings) func whatWasFoundStaysMended(_ finding: Finding) async throws {
+        let story = try #require(Story.all.first { $0.name == finding.story })
+        let simulation = Simulation(
+            seed: finding.seed, story: story, faults: finding.faults, replicas: finding.replicas)
         let outcome = await simulation.run(on: Self.template, reference: await reference(story))
         #expect(outcome.violation == nil)
+    }
+
+    /// A crash at every fifth point of the shortest story; `simulate --explore-crashes` tries all of all stories.
+    @Test func theOperatorMayDieAtAnyWrite() async {
+        let reference = await reference(.poor)
+        let points = Simulation.crashPoints(of: .poor, reference: reference)
+        #expect(points.count > 50)
+        for (index, point) in points.enumerated() where index % 5 == 2 {
+            let outcome = await point.simulation.run(on: Self.template, reference: reference)
+            #expect(outcome.violation == nil, "\(point)")
+            #expect(outcome.perturbations["P1"] ?? outcome.perturbations["P4"] == 1, "\(point)")
+        }
     }
 
     @Test func aViolationIsShrunkToTheFaultThatCausesIt() async throws {

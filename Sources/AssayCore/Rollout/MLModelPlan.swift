@@ -7,6 +7,9 @@ public enum MLModelPlan {
     /// How long the pods of the revision before go on after the Service has moved, for requests under way and for nodes
     /// that learn of the move late.
     static let settling: Duration = .seconds(5)
+    /// How long a Deployment that no status tells of is left alone: another operator, whose place we take or who takes
+    /// ours, may just have made it.
+    static let overlap: Duration = .seconds(30)
     /// How much later than the Deployment's own controller we give up on it.
     static let deadlineGrace: Duration = .seconds(30)
 

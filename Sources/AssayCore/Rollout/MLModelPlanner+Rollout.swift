@@ -43,7 +43,7 @@ extension MLModelPlanner {
         if child.isFullyAvailable, child.replicas == replicas {
             promote(index)
         } else if let failure = failure(of: child, status.revisions[index], spec) {
-            giveUp(index, child, reason: failure.reason, message: failure.message)
+            giveUp(index, reason: failure.reason, message: failure.message)
         } else {
             keepUp(child, status.revisions[index], run, spec, replicas: replicas)
             let trouble = trouble(status.revisions[index], spec)
@@ -78,6 +78,11 @@ extension MLModelPlanner {
     }
 
     private mutating func create(_ revision: Revision, _ run: Run, _ spec: MLModelSpec) {
+        // The cache may not know yet that the model is gone, or another of its name.
+        guard observed.isLive else {
+            result.needsLiveObservation = true
+            return
+        }
         var deployment = ServingRendering.deployment(
             of: model, revision, run: run.run ?? run.trainingJob, serving: spec.serving)
         let refusals = PodCheck.problems(
@@ -117,8 +122,9 @@ extension MLModelPlanner {
         return PodTrouble.pending(pods, template: spec.serving.template, path: "spec.serving.template")
     }
 
-    /// The candidate goes; what serves was never touched.
-    private mutating func giveUp(_ index: Int, _ child: DeploymentObservation, reason: String, message: String) {
+    /// The candidate goes once the status says so (`tidy`), for else it would be tried again after a crash in between;
+    /// what serves was never touched.
+    private mutating func giveUp(_ index: Int, reason: String, message: String) {
         guard observed.isLive else {
             result.needsLiveObservation = true
             return
@@ -127,7 +133,6 @@ extension MLModelPlanner {
         status.revisions[index].reason = reason
         status.revisions[index].message = Text.limited(message, to: 512)
         status.candidate = nil
-        delete(.deployments, child.metadata)
         tellRolloutFailed(reason: reason, message: message)
     }
 

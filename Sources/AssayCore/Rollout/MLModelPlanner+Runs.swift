@@ -57,6 +57,11 @@ extension MLModelPlanner {
         let run = status.runs[index]
         status.candidate = run.trainingJob
         guard let child = observed.trainingJobs.first(where: { $0.metadata.name == run.trainingJob }) else {
+            // The cache may not know yet that the model is gone, or another of its name.
+            guard observed.isLive else {
+                result.needsLiveObservation = true
+                return
+            }
             guard mayRun(spec) else { return }
             result.actions.append(.create(.trainingJobs, trainingJob(run, spec), manager: FieldManager.spec))
             tellTraining(reason: "Training", message: "the TrainingJob \(run.trainingJob) is made")

@@ -67,8 +67,17 @@ extension MLModelPlanner {
         guard service.metadata.controller?.uid == model.metadata.uid, !service.metadata.isBeingDeleted else { return }
         let selector = wanted["spec", "selector"] ?? [:]
         let foreign = (service.spec["selector"]?.object ?? [:]).keys.filter { selector[$0] == nil }
-        if !Coverage.covers(service.spec, wanted["spec"] ?? [:]) {
+        let isCovered = Coverage.covers(service.spec, wanted["spec"] ?? [:])
+        if isCovered, foreign.isEmpty { return }
+        // The Service of a promotion may be known before the status that tells of it: back would be wrong.
+        guard observed.isLive else {
+            result.needsLiveObservation = true
+            return
+        }
+        if !isCovered {
             wanted["metadata", "uid"] = .string(service.metadata.uid)
+            // It moves what people use: one that comes late, after another move, is refused.
+            wanted["metadata", "resourceVersion"] = .string(service.metadata.resourceVersion)
             result.actions.append(.apply(.services, service.metadata.key, wanted, manager: FieldManager.spec))
         }
         if !foreign.isEmpty {
@@ -118,7 +127,9 @@ extension MLModelPlanner {
     }
 
     private mutating func tidyDeployments() {
-        let tried = Set(status.revisions.filter { $0.state == .rollingOut }.map(\.deployment))
+        let tried = Set(status.revisions.filter { $0.state == .rollingOut || hasJustFailed($0) }.map(\.deployment))
+        let failed = Set(status.revisions.filter { $0.state == .failed }.map(\.deployment))
+        let known = Set(status.revisions.map(\.deployment))
         let serving = servingRevision
         // What the Service leads to serves, even where the status that says so could not be written.
         let led = serving == nil ? observed.service?.spec["selector", Label.revision]?.string : nil
@@ -128,13 +139,22 @@ extension MLModelPlanner {
                 !tried.contains(name),
                 child.metadata.controller?.uid == model.metadata.uid, !child.metadata.isBeingDeleted
             else { continue }
-            if let since = serving?.servingTime, now - since < MLModelPlan.settling {
+            if let since = serving?.servingTime, now - since < MLModelPlan.settling, !failed.contains(name) {
                 let wait = MLModelPlan.settling - (now - since)
+                result.requeueAfter = min(result.requeueAfter ?? wait, wait)
+                continue
+            }
+            if !known.contains(name), let made = child.metadata.creationTimestamp, now - made < MLModelPlan.overlap {
+                let wait = MLModelPlan.overlap - (now - made)
                 result.requeueAfter = min(result.requeueAfter ?? wait, wait)
                 continue
             }
             delete(.deployments, child.metadata)
         }
+    }
+
+    private func hasJustFailed(_ revision: Revision) -> Bool {
+        revision.state == .failed && old.revisions.last { $0.name == revision.name }?.state != .failed
     }
 
     private mutating func trimHistory(limit: Int) {

@@ -60,11 +60,13 @@ struct MLModelPlanner {
         }
     }
 
-    /// The server has refused what this very spec leads to: it would again.
+    /// The server has refused what this very spec leads to: it would again. Of what a TrainingJob was refused that one
+    /// keeps count itself, and it may have been asked to try again.
     private var rejection: Condition? {
         guard let stalled = old.conditions["Stalled"], stalled.status == .true, stalled.reason == "Rejected",
             stalled.observedGeneration == model.metadata.generation,
-            old.lastHandledReconcileAt == status.lastHandledReconcileAt
+            old.lastHandledReconcileAt == status.lastHandledReconcileAt,
+            old.conditions["Trained"]?.reason != stalled.reason
         else { return nil }
         return stalled
     }

@@ -29,6 +29,7 @@ final class FaultLayer: Sendable {
         var isOver = false
         var calls = 0
         var writes = 0
+        var events = 0
         var refusals: [Refusal] = []
         var lags: [String: (lag: Duration, until: Duration)] = [:]
         var collapsing: [String: Duration] = [:]
@@ -54,6 +55,7 @@ final class FaultLayer: Sendable {
     /// How often each perturbation came to pass.
     var fired: [String: Int] { state.withLock { $0.fired } }
     var writes: Int { state.withLock { $0.writes } }
+    var events: Int { state.withLock { $0.events } }
 
     /// From here on nothing goes wrong.
     func stop() {
@@ -87,7 +89,9 @@ final class FaultLayer: Sendable {
                 return (state.gone.removeValue(forKey: call.plural).map { .gone(asEvent: $0) } ?? .pass, nil)
             }
             state.calls += 1
-            if call.isWrite, !call.isEvent { state.writes += 1 }
+            if call.isWrite {
+                if call.isEvent { state.events += 1 } else { state.writes += 1 }
+            }
             if let fault = state.due(call) {
                 state.fired[fault.perturbation, default: 0] += 1
                 return (state.verdict(fault, call, until: now + Self.longestRefusal), fault)
@@ -156,6 +160,7 @@ extension FaultLayer.State {
         let index = waiting.firstIndex {
             switch $0.trigger {
             case .write(let number): call.isWrite && !call.isEvent && number == writes
+            case .event(let number): call.isWrite && call.isEvent && number == events
             case .call(let number): number == calls
             case .time: false
             }

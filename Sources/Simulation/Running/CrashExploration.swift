@@ -5,27 +5,29 @@ extension Simulation {
     /// oldest that there can be.
     public struct CrashPoint: Sendable, Hashable, CustomStringConvertible {
         public var story: Story
-        public var write: Int
+        public var trigger: Fault.Trigger
         public var after: Bool
         public var isOldCache: Bool
 
         public var simulation: Simulation {
             let behind = isOldCache ? SimulatedServer.memory : 0
             return Simulation(
-                seed: 1, story: story,
-                faults: [Fault(.write(write), .crash(after: after, down: 500, behind: behind))])
+                seed: 1, story: story, faults: [Fault(trigger, .crash(after: after, down: 500, behind: behind))])
         }
 
         public var description: String {
-            "\(story.name), crash \(after ? "after" : "before") write \(write), \(isOldCache ? "oldest" : "newest") cache"
+            "\(story.name), crash \(after ? "after" : "before") \(trigger), \(isOldCache ? "oldest" : "newest") cache"
         }
     }
 
-    /// All crash points of a story whose operator makes so many writes.
-    public static func crashPoints(of story: Story, writes: Int) -> [CrashPoint] {
-        (1...max(1, writes)).flatMap { write in
+    /// All crash points of a story that made `reference`'s writes when nothing went wrong, those of Events included.
+    public static func crashPoints(of story: Story, reference: Outcome) -> [CrashPoint] {
+        let triggers =
+            (0..<reference.writes).map { Fault.Trigger.write($0 + 1) }
+            + (0..<reference.events).map { Fault.Trigger.event($0 + 1) }
+        return triggers.flatMap { trigger in
             [false, true].flatMap { after in
-                [false, true].map { CrashPoint(story: story, write: write, after: after, isOldCache: $0) }
+                [false, true].map { CrashPoint(story: story, trigger: trigger, after: after, isOldCache: $0) }
             }
         }
     }

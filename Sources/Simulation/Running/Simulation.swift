@@ -32,6 +32,8 @@ public struct Simulation: Sendable {
         public var statesChecked = 0
         /// Of the operators, but for Events.
         public var writes = 0
+        /// Writes of Events.
+        public var events = 0
         public var endState: EndState
         /// Objects that operators made, by kind.
         public var creations: [String: Int] = [:]

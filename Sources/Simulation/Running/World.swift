@@ -213,7 +213,8 @@ final class World: Sendable {
         let requests = server.requests - state.withLock { $0.requestsBefore }
         return Simulation.Outcome(
             violation: checker.violation, traceHash: trace.hash, trace: trace.lines, perturbations: perturbations,
-            statesChecked: checker.statesChecked, writes: faults.writes, endState: end, creations: made,
+            statesChecked: checker.statesChecked, writes: faults.writes, events: faults.events, endState: end,
+            creations: made,
             requestsAtRest: requests, jobsRun: executor.steps)
     }
 
