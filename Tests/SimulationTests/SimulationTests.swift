@@ -118,6 +118,14 @@ import YAML
                 Fault(.write(20), .loseAnswer), Fault(.write(17), .crash(after: true, down: 16_908, behind: 0)),
                 Fault(.time(43_338), .pause(replica: 1, 12_715)),
             ], replicas: 2),
+        Finding(
+            what: "the server had a Deployment's creation wait, and its deadline was over before it was made",
+            story: "spec change", seed: 10_159,
+            faults: [
+                Fault(.write(12), .crash(after: false, down: 19_008, behind: 0)),
+                Fault(.write(10), .crash(after: true, down: 9898, behind: 7)),
+                Fault(.call(77), .refuse(code: 503, retryAfter: "999999", count: 3)),
+            ]),
     ]
 
     @Test(arguments: findings) func whatWasFoundStaysMended(_ finding: Finding) async throws {

@@ -106,7 +106,9 @@ extension MLModelPlanner {
             return (condition.reason, trouble?.message ?? condition.message)
         }
         let deadline = Duration.seconds(Int64(spec.serving.progressDeadline)) + MLModelPlan.deadlineGrace
-        guard let start = revision.startTime, !child.isFullyAvailable else { return nil }
+        guard let recorded = revision.startTime, !child.isFullyAvailable else { return nil }
+        // Where the server had it wait, the Deployment is younger than the attempt to make it.
+        let start = max(recorded, child.metadata.creationTimestamp ?? recorded)
         guard now - start < deadline else {
             return (
                 "ProgressDeadlineExceeded",
