@@ -5,10 +5,11 @@
 # make image   the operator's image, to build/ (as root); make image-check tries it
 # make docs    the documentation of ControllerRuntime, to build/docs, from what was built last
 # make fuzz    searches for input that breaks a reader (SECONDS=60 for each; ONLY=json,… for some)
+# make sanitize-address    the suite without its stories under the address sanitizer (FILTER as above)
 # make fmt     puts the sources into the project's style
 # make lint    fails where the style or a rule of the house is broken
-.PHONY: demo test simulate bench image image-check docs fuzz fmt lint kubernetes crd-server \
-	prerequisites
+.PHONY: demo test simulate bench image image-check docs fuzz sanitize-address fmt lint kubernetes \
+	crd-server prerequisites
 
 demo: prerequisites
 	swift build --product assay
@@ -41,6 +42,9 @@ comma := ,
 SECONDS ?= 60
 fuzz: prerequisites
 	scripts/fuzz $(SECONDS) $(subst $(comma), ,$(ONLY))
+
+sanitize-address: prerequisites
+	scripts/sanitize '$(FILTER)'
 
 fmt:
 	swift format --in-place --recursive --parallel Package.swift Sources Tests examples
