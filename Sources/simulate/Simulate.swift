@@ -13,13 +13,18 @@ struct Simulate: AsyncParsableCommand {
         discussion: "Set SWIFT_DETERMINISTIC_HASHING=1: only then is a seed's run the same in every process.")
 
     @Option(help: "The seeds: 0..<2000, or one.") var seeds = "0..<100"
+    @Option(help: "A planted bug's name, or all: tells the first seed that catches it.") var plant: String?
     @Flag(help: "Prints what happened, line by line; for one seed.") var trace = false
     @Flag(help: "Crashes every story at every write instead.") var exploreCrashes = false
 
     mutating func run() async throws {
         let runner = try await Runner()
         let isClean: Bool
-        if exploreCrashes {
+        if let plant, let range = Self.range(seeds) {
+            let bugs = PlantedBug.all.filter { plant == "all" || $0.name == plant }
+            if bugs.isEmpty { throw ValidationError("--plant \(plant) is no planted bug") }
+            isClean = await runner.fish(bugs, range)
+        } else if exploreCrashes {
             isClean = await runner.exploreCrashes()
         } else if let range = Self.range(seeds) {
             isClean = await runner.run(range, printsTrace: trace)
@@ -77,6 +82,20 @@ struct Runner {
         print("seed \(simulation.seed): \(simulation.story.name), replicas \(simulation.replicas): \(violation)")
         for fault in small.faults { print("  \(fault)") }
         print(outcome.trace.suffix(60).map { "    " + $0 }.joined(separator: "\n"))
+    }
+
+    /// True where every bug was caught.
+    func fish(_ bugs: [PlantedBug], _ seeds: Range<UInt64>) async -> Bool {
+        var caught = 0
+        for bug in bugs {
+            let net = PlantedNet(template: template, references: references)
+            let catches = await net.firstCatch(of: bug, seeds)
+            if catches != nil { caught += 1 }
+            let text = catches.map { "caught at seed \($0.seed) by \($0.invariant)" } ?? "not caught"
+            print("\(bug.name): \(text)")
+        }
+        print("\(caught) of \(bugs.count) caught")
+        return caught == bugs.count
     }
 
     func exploreCrashes() async -> Bool {

@@ -6,7 +6,7 @@ import Testing
 import YAML
 
 @Suite(.serialized) struct SimulationTests {
-    private static let template: APIServer = {
+    static let template: APIServer = {
         do {
             let repository = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
                 .deletingLastPathComponent()

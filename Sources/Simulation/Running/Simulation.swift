@@ -12,6 +12,8 @@ public struct Simulation: Sendable {
     public var faults: [Fault]
     /// Operators that run at once, without leader election: safety must hold all the same.
     public var replicas: Int
+    /// A mistake that the operators have, to see whether it is caught.
+    public var planted: PlantedBug?
 
     public init(seed: UInt64, story: Story, faults: [Fault] = [], replicas: Int = 1) {
         self.seed = seed

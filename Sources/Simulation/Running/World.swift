@@ -3,6 +3,7 @@ import AssayCore
 import AssayOperator
 import Concurrency
 import ControllerRuntime
+import HTTPTransport
 import JSON
 import KubernetesClient
 import KubernetesModel
@@ -153,10 +154,12 @@ final class World: Sendable {
     ) -> AssayOperator {
         let transport = ReplicaTransport(
             replica: replica, life: life, server: server, time: time, faults: faults, latency: latency, crash: crash)
+        let wire: any HTTPTransport =
+            simulation.planted.map { PlantedTransport($0, around: transport, isRestarted: lives > 1) } ?? transport
         var logger = Logger(label: "simulation")
         logger.logLevel = .critical
         return AssayOperator(
-            configuration: OperatorConfiguration(workers: 2, instance: "operator-\(replica)"), transport: transport,
+            configuration: OperatorConfiguration(workers: 2, instance: "operator-\(replica)"), transport: wire,
             credentials: .token(Simulation.token), host: "simulation", time: time,
             seed: simulation.seed &+ UInt64(replica) &* 1_000_003 &+ lives, logger: logger)
     }

@@ -1,0 +1,57 @@
+/// A mistake that controllers are known to make, put into a simulated operator to see whether it is caught.
+///
+/// It sits on the wire between the operator and the server and changes what the one sees or the other is asked, so that
+/// the operator's own code has no switch for it.
+public struct PlantedBug: Sendable, Hashable, CustomStringConvertible {
+    /// The classes of Sieve (OSDI 2022).
+    public enum Class: String, Sendable, Hashable, CaseIterable {
+        /// Acts on a view of the world that is out of date.
+        case staleState = "stale state"
+        /// Does not go on from where a write failed or a process died.
+        case intermediateState = "intermediate state"
+        /// Needs to see every change, and misses one.
+        case unobservedState = "unobserved state"
+    }
+
+    /// What becomes of requests or answers that concern `plural`.
+    enum Quirk: Sendable, Hashable {
+        /// A read that asks for the truth is answered from what the watch has told.
+        case readsCache
+        /// A status that met a conflict is sent again as it is, with the version that stands now.
+        case forcesConflict
+        /// The field of a change's or a deletion's metadata that names what was read is missing.
+        case forgets(uidOf: String)
+        case forgetsVersion
+        /// A write whose answer is lost is taken for done.
+        case trustsLostAnswer(method: String)
+        /// A write that the server refuses with a conflict or an error of its own is taken for done.
+        case swallowsError(method: String)
+        /// After a restart the first such write is taken for done before the crash.
+        case assumesDoneAfterRestart(method: String)
+        /// Deletions are not seen.
+        case missesDeletions
+        /// Of events that arrive together only the first is looked at.
+        case readsFirstOfBatch
+        /// A watch that ended begins again at the present, and what came between is lost.
+        case resumesAtPresent
+        /// A later list adds, but takes nothing away.
+        case listNeverRemoves
+    }
+
+    public var name: String
+    public var kind: Class
+    /// What is wrong, in a sentence.
+    public var sentence: String
+    var plural: String
+    var quirk: Quirk
+
+    public var description: String { "\(name) (\(kind.rawValue)): \(sentence)" }
+
+    init(_ name: String, _ kind: Class, _ plural: String, _ quirk: Quirk, _ sentence: String) {
+        self.name = name
+        self.kind = kind
+        self.plural = plural
+        self.quirk = quirk
+        self.sentence = sentence
+    }
+}

@@ -1,0 +1,27 @@
+import Simulation
+import Testing
+
+/// The net catches fish: operators with a mistake are caught by the invariants.
+@Suite struct PlantedBugTests {
+    @Test func eachClassHasTenBugsAndMore() {
+        for kind in PlantedBug.Class.allCases {
+            #expect(PlantedBug.all.filter { $0.kind == kind }.count >= 10, "\(kind.rawValue)")
+        }
+        #expect(Set(PlantedBug.all.map(\.name)).count == PlantedBug.all.count)
+    }
+
+    /// A bug, and a seed that catches it, or one of the few after it.
+    @Test(arguments: [
+        ("stale-pods", 0), ("stale-service", 6), ("patch-without-uid", 1), ("status-without-version", 0),
+        ("unseen-deployment-deletion", 10),
+    ]) func aBugIsCaught(_ name: String, _ seed: UInt64) async throws {
+        let bug = try #require(PlantedBug.all.first { $0.name == name })
+        let seeds = seed..<seed + 4
+        var references: [String: Simulation.Outcome] = [:]
+        for story in seeds.map({ Simulation(seed: $0).story }) where references[story.name] == nil {
+            references[story.name] = await Simulation(seed: 1, story: story).run(on: SimulationTests.template)
+        }
+        let net = PlantedNet(template: SimulationTests.template, references: references)
+        #expect(await net.firstCatch(of: bug, seeds) != nil)
+    }
+}
