@@ -40,18 +40,23 @@ extension Stories {
                 let response = try await client.send(HTTPRequest(.get, target))
                 return String(decoding: try await response.body.collect(limit: 1 << 20), as: UTF8.self)
             }
-            // The caches may be a moment behind what the story has seen.
-            var metrics = ""
-            try await world.cluster.eventually("the model is counted as serving") {
-                metrics = try await get("/metrics")
-                return metrics.contains("\nassay_mlmodels{phase=\"Serving\"} 1\n")
-            }
-            for line in [
+            let lines = [
+                "assay_mlmodels{phase=\"Serving\"} 1",
                 "assay_verdicts_total{judgement=\"Passed\"} 1", "assay_trainingjobs{phase=\"Succeeded\"} 1",
                 "assay_training_duration_seconds_count{phase=\"Succeeded\"} 1",
                 "reflector_objects{resource=\"mlmodels.assay.dev\"} 1", "workqueue_depth{name=\"mlmodel\"} 0",
-            ] {
-                #expect(metrics.contains("\n\(line)\n"), "\(line)")
+            ]
+            // The caches and the queues may be a moment behind what the story has seen.
+            var metrics = ""
+            do {
+                try await world.cluster.eventually("the metrics tell what was done") {
+                    metrics = try await get("/metrics")
+                    return lines.allSatisfy { metrics.contains("\n\($0)\n") }
+                }
+            } catch {
+                let missing = lines.filter { !metrics.contains("\n\($0)\n") }
+                Issue.record("not told: \(missing) in \(metrics)")
+                throw error
             }
             let told = Set(
                 metrics.split(separator: "\n").filter { $0.hasPrefix("# TYPE ") }.map { $0.split(separator: " ")[2] })
