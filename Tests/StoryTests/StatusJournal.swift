@@ -28,22 +28,7 @@ final class StatusJournal: Sendable {
 
     private func watch(_ client: KubernetesClient, _ type: ResourceType, _ namespace: String) async {
         do {
-            var version = try await client.list(type, namespace: namespace).resourceVersion
-            while !Task.isCancelled {
-                let stream = try await client.watch(
-                    type, namespace: namespace, WatchOptions(resourceVersion: version, timeoutSeconds: 300))
-                while let events = try await stream.next() {
-                    for event in events {
-                        switch event {
-                        case .added(let object), .modified(let object):
-                            version = object["metadata", "resourceVersion"]?.string ?? version
-                            take(object)
-                        case .deleted(let object): version = object["metadata", "resourceVersion"]?.string ?? version
-                        case .bookmark(let new, _): version = new
-                        }
-                    }
-                }
-            }
+            try await client.follow(type, in: namespace) { take($0) }
         } catch {
             if !Task.isCancelled { state.withLock { $0.breaches.append("the journal broke off: \(error)") } }
         }
