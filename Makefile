@@ -5,10 +5,10 @@
 # make image   the operator's image, to build/ (as root); make image-check tries it
 # make docs    the documentation of ControllerRuntime, to build/docs, from what was built last
 # make fuzz    searches for input that breaks a reader (SECONDS=60 for each; ONLY=json,… for some)
-# make sanitize-address    the suite without its stories under the address sanitizer (FILTER as above)
+# make sanitize-address, sanitize-thread    the suite without its stories under a sanitizer (FILTER as above)
 # make fmt     puts the sources into the project's style
 # make lint    fails where the style or a rule of the house is broken
-.PHONY: demo test simulate bench image image-check docs fuzz sanitize-address fmt lint kubernetes \
+.PHONY: demo test simulate bench image image-check docs fuzz sanitize-address sanitize-thread fmt lint kubernetes \
 	crd-server prerequisites
 
 demo: prerequisites
@@ -21,10 +21,10 @@ test: prerequisites lint kubernetes crd-server
 	swift build --build-tests
 	scripts/test '$(FILTER)'
 
-# SEEDS=1000 stands for 0..<1000. The same seed runs the same in every process only with deterministic hashing.
+# SEEDS=1000 stands for 0..<1000.
 simulate: prerequisites
 	swift build --configuration release --product simulate
-	SWIFT_DETERMINISTIC_HASHING=1 .build/release/simulate --seeds '$(if $(SEEDS),$(if $(findstring <,$(SEEDS)),$(SEEDS),0..<$(SEEDS)),0..<2000)'
+	.build/release/simulate --seeds '$(if $(SEEDS),$(if $(findstring <,$(SEEDS)),$(SEEDS),0..<$(SEEDS)),0..<2000)'
 
 bench: prerequisites kubernetes
 	swift build --configuration release --static-swift-stdlib --product assay
@@ -43,8 +43,8 @@ SECONDS ?= 60
 fuzz: prerequisites
 	scripts/fuzz $(SECONDS) $(subst $(comma), ,$(ONLY))
 
-sanitize-address: prerequisites
-	scripts/sanitize '$(FILTER)'
+sanitize-address sanitize-thread: sanitize-%: prerequisites
+	scripts/sanitize $* '$(FILTER)'
 
 fmt:
 	swift format --in-place --recursive --parallel Package.swift Sources Tests examples

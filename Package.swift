@@ -115,7 +115,7 @@ let package = Package(
             ]
         ),
         .executableTarget(
-            name: "simulate", dependencies: ["APIServerModel", "JSON", "Simulation", "YAML", arguments],
+            name: "simulate", dependencies: ["APIServerModel", "JSON", "Simulation", "YAML", arguments, subprocess],
             swiftSettings: strict),
         .executableTarget(
             name: "AssayCLI",
@@ -189,7 +189,7 @@ let package = Package(
             "Simulation",
             [
                 "APIServerModel", "Concurrency", "ControllerRuntime", "HTTPTransport", "JSON", "KubernetesClient",
-                "KubernetesModel", "YAML", log,
+                "KubernetesModel", "TestCluster", "YAML", log, subprocess,
             ]),
         // What must hold for any bytes that the readers of input get: checked by the suite and by `make fuzz`.
         .target(

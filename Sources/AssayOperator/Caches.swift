@@ -6,12 +6,23 @@ import KubernetesClient
 import KubernetesModel
 import Logging
 
-extension TrainingJob: StoredObject {}
-extension MLModel: StoredObject {}
-extension JobObservation: StoredObject {}
-extension PodObservation: StoredObject {}
-extension DeploymentObservation: StoredObject {}
-extension ServiceObservation: StoredObject {}
+extension CustomResource: StoredObject {
+    public static var fields: JSONFields? { ObjectMeta.fields.union(JSONFields("spec", "status")) }
+}
+extension JobObservation: StoredObject {
+    public static var fields: JSONFields? {
+        ObjectMeta.fields.union(JSONFields("spec.suspend", "spec.ttlSecondsAfterFinished", "status"))
+    }
+}
+extension PodObservation: StoredObject {
+    public static var fields: JSONFields? { ObjectMeta.fields.union(JSONFields("status")) }
+}
+extension DeploymentObservation: StoredObject {
+    public static var fields: JSONFields? { ObjectMeta.fields.union(JSONFields("spec", "status")) }
+}
+extension ServiceObservation: StoredObject {
+    public static var fields: JSONFields? { ObjectMeta.fields.union(JSONFields("spec")) }
+}
 
 /// What the operator watches: its own kinds, and of the built-in kinds only what carries its label.
 struct Caches: Sendable {
@@ -31,45 +42,14 @@ struct Caches: Sendable {
         pods.subscribe { index.update($0) }
     }
 
-    func waitForSync() async throws {
-        try await trainingJobs.waitForSync()
-        try await models.waitForSync()
-        try await jobs.waitForSync()
-        try await pods.waitForSync()
-        try await deployments.waitForSync()
-        try await services.waitForSync()
-    }
-
-    /// Adds a task for each kind that keeps its store up to date.
-    func run(
-        in group: inout TaskGroup<Void>, client: KubernetesClient, namespace: String?, time: any TimeSource,
-        seed: UInt64, logger: Logger, metrics: MetricsRegistry, checks: HealthChecks,
-        debug: DebugState
-    ) {
-        var seeds = SeededGenerator(seed: seed)
-        func start<Object: StoredObject>(_ store: Store<Object>, labelSelector: String?) {
-            let reflector = Reflector(
-                client: client, type: Object.resourceType, namespace: namespace, labelSelector: labelSelector,
-                store: store, time: time, seed: seeds.next(), logger: logger, metrics: metrics)
-            checks.addReflector("\(Object.resourceType)", reflector)
-            debug.addReflector(reflector)
-            group.addTask { await reflector.run() }
-        }
-        start(trainingJobs, labelSelector: nil)
-        start(models, labelSelector: nil)
-        start(jobs, labelSelector: Self.managedSelector)
-        start(pods, labelSelector: Self.managedSelector)
-        start(deployments, labelSelector: Self.managedSelector)
-        start(services, labelSelector: Self.managedSelector)
-    }
-
-    func addReadiness(to checks: HealthChecks) {
-        checks.addSync("\(ResourceType.trainingJobs)", trainingJobs)
-        checks.addSync("\(ResourceType.mlModels)", models)
-        checks.addSync("\(ResourceType.jobs)", jobs)
-        checks.addSync("\(ResourceType.pods)", pods)
-        checks.addSync("\(ResourceType.deployments)", deployments)
-        checks.addSync("\(ResourceType.services)", services)
+    /// Has a program keep them up to date, in one namespace or, where that is nil, in all.
+    func watch(in program: inout Operator, namespace: String?) {
+        program.watch(into: trainingJobs, namespace: namespace)
+        program.watch(into: models, namespace: namespace)
+        program.watch(into: jobs, namespace: namespace, labelSelector: Self.managedSelector)
+        program.watch(into: pods, namespace: namespace, labelSelector: Self.managedSelector)
+        program.watch(into: deployments, namespace: namespace, labelSelector: Self.managedSelector)
+        program.watch(into: services, namespace: namespace, labelSelector: Self.managedSelector)
     }
 
     /// Remembers a write of ours, and returns how to ask whether the cache has heard of it. Nil for kinds that are not
@@ -80,7 +60,12 @@ struct Caches: Sendable {
         else { return nil }
         let key = ObjectKey(namespace: object["metadata", "namespace"]?.string, name: name)
         func note<Object>(_ store: Store<Object>) -> @Sendable () -> Bool {
-            store.noteWritten(key, resourceVersion: version)
+            do throws(JSONShapeError) {
+                store.noteWritten(key, resourceVersion: version, as: try Object(json: object))
+            } catch {
+                // The watch will say the same of it, and why.
+                store.noteWritten(key, resourceVersion: version)
+            }
             return { store.hasSeenOwnWrites(key) }
         }
         return switch type {

@@ -46,6 +46,9 @@ struct MLModelKind: Reconciled {
     }
 
     private func read(_ key: ObjectKey) async throws(KubernetesError) -> MLModelObservation? {
+        // First, for it is changed under the version that was read: whoever led it elsewhere since, while the rest was read,
+        // makes the server refuse the change.
+        let service = try await client.object(.services, key, ServiceObservation.init(json:))
         guard let model = try await client.object(Self.type, key, MLModel.init(json:)) else { return nil }
         let ofModel = ListOptions(labelSelector: "\(Caches.managedSelector),\(Label.model)=\(key.name)")
         let uid = model.metadata.uid
@@ -57,7 +60,7 @@ struct MLModelKind: Reconciled {
             DeploymentObservation.init(json:))
         return MLModelObservation(
             model: model, trainingJobs: trainingJobs, deployments: deployments,
-            service: try await client.object(.services, key, ServiceObservation.init(json:)),
+            service: service,
             pods: try await client.objects(.pods, namespace: key.namespace, ofModel, PodObservation.init(json:)))
     }
 

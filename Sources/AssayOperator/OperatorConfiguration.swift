@@ -1,4 +1,5 @@
 import AssayCore
+import ControllerRuntime
 import KubernetesModel
 
 /// How the operator runs.
@@ -17,6 +18,9 @@ public struct OperatorConfiguration: Sendable {
     public var health: Address?
     /// How long a reconcile may go on after the order to stop.
     public var drainDeadline: Duration
+
+    /// By which Lease one of several replicas leads; nil where there is only one.
+    public var election: LeaderElectionConfiguration?
 
     public struct Address: Sendable, Hashable {
         public var host: String
@@ -41,7 +45,7 @@ public struct OperatorConfiguration: Sendable {
     public init(
         namespace: String? = nil, workers: Int = 4, podSecurity: PodSecurityLevel = .baseline,
         instance: String = "assay", pod: ObjectKey? = nil, health: Address? = nil,
-        drainDeadline: Duration = .seconds(20)
+        drainDeadline: Duration = .seconds(20), election: LeaderElectionConfiguration? = nil
     ) {
         self.namespace = namespace
         self.workers = workers
@@ -50,5 +54,6 @@ public struct OperatorConfiguration: Sendable {
         self.pod = pod
         self.health = health
         self.drainDeadline = drainDeadline
+        self.election = election
     }
 }

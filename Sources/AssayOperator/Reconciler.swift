@@ -55,15 +55,17 @@ struct Reconciler<Kind: Reconciled>: Sendable {
     }
 
     private func pass(_ key: ObjectKey, live: Bool) async throws(KubernetesError) -> ReconcileOutcome {
+        // Before the look, which may take long: no deadline is over by what was seen before it was.
+        var now = Timestamp(sinceEpoch: time.wallNow())
         guard var observation = try await kind.observe(key, live: live) else {
             pending.forget(key)
             return .done
         }
         LogScope.note("generation", "\(kind.metadata(observation).generation)")
         if live { pending.forget(key) }
-        let now = Timestamp(sinceEpoch: time.wallNow())
         var plan = kind.plan(observation, now: now)
         if plan.needsLiveObservation, !live {
+            now = Timestamp(sinceEpoch: time.wallNow())
             guard let current = try await kind.observe(key, live: true) else { return .done }
             observation = current
             plan = kind.plan(observation, now: now)
@@ -159,7 +161,7 @@ struct Reconciler<Kind: Reconciled>: Sendable {
     private func report(
         _ error: KubernetesError, after action: Action, _ observation: Kind.Observation, _ metadata: ObjectMeta
     ) async throws(KubernetesError) -> ReconcileOutcome {
-        if error.isCancelled { return .retry(error, after: nil) }
+        if error.isCancelled || error.isWithheld { return .retry(error, after: nil) }
         let operation = "\(action.verb) \(action.type) \(action.key)"
         let plan = kind.plan(
             observation, after: ActionFailure(error, of: operation), now: Timestamp(sinceEpoch: time.wallNow()))

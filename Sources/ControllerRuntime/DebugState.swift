@@ -88,6 +88,17 @@ public final class DebugState: Sendable {
         }
     }
 
+    /// Adds who leads.
+    public func addElector(_ elector: LeaderElector) {
+        add("leader election") {
+            .facts([
+                ("lease", .string("\(elector.lease)")), ("identity", .string(elector.identity)),
+                ("isLeader", .bool(elector.isLeader)), ("holder", JSONValue(elector.holder) ?? .null),
+                ("lastError", JSONValue(elector.lastError.map { "\($0)" }) ?? .null),
+            ])
+        }
+    }
+
     /// The sections in the order in which they are read.
     private var sections: [(name: String, section: Section)] {
         let now = time.monotonicNow()

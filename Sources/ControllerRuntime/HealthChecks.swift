@@ -50,6 +50,9 @@ public final class HealthChecks: Sendable {
         }
     }
 
+    /// Ready unless the server forbids the Lease: a standby is ready, and so is one whom the server does not answer.
+    public func addElector(_ elector: LeaderElector) { add(.ready, "leader-election") { elector.health } }
+
     /// Live while `heartbeat` beats.
     public func addHeartbeat(_ name: String, _ heartbeat: Heartbeat, limit: Duration) {
         add(.live, name) {

@@ -138,6 +138,7 @@ enum MetricText {
     static func labelName(_ text: String) -> String { sanitized(text, colon: false) }
 
     private static func sanitized(_ text: String, colon: Bool) -> String {
+        if isClean(text, colon: colon) { return text }
         var result = ""
         for scalar in text.unicodeScalars {
             let isLetter = ("a"..."z").contains(scalar) || ("A"..."Z").contains(scalar) || scalar == "_"
@@ -147,6 +148,19 @@ enum MetricText {
             result.unicodeScalars.append(isAllowed ? scalar : "_")
         }
         return result.isEmpty ? "_" : result
+    }
+
+    /// As nearly every name is: it is looked at with each measurement.
+    private static func isClean(_ text: String, colon: Bool) -> Bool {
+        func isAllowed(_ byte: UInt8) -> Bool {
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "_"): true
+            case UInt8(ascii: ":"): colon
+            default: false
+            }
+        }
+        guard let first = text.utf8.first, isAllowed(first) else { return false }
+        return text.utf8.allSatisfy { isAllowed($0) || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
     }
 
     static func labels(_ labels: [MetricLabel]) -> String {

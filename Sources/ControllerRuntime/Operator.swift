@@ -32,7 +32,10 @@ public struct Operator: Service {
     public let time: any TimeSource
     /// Logs for every part.
     public let logger: Logger
-    private var reflectors: [@Sendable () async -> Void] = []
+    /// Tells who leads; nil where no other replica can be.
+    public let elector: LeaderElector?
+    private let random: Locked<SeededGenerator>
+    private var background: [@Sendable () async -> Void] = []
     private var syncs: [@Sendable () async throws -> Void] = []
     private var controllers: [@Sendable (_ waitForCaches: @escaping @Sendable () async throws -> Void) -> Controller] =
         []
@@ -41,26 +44,44 @@ public struct Operator: Service {
     ///   - name: qualified, `example.com/website`: the events' reporting controller.
     ///   - instance: which copy of it, for example the pod's name.
     ///   - version: of the program, for ``debug``.
+    ///   - election: by which Lease one of several replicas leads; nil where there is one alone.
     ///   - configuration: which server, as whom.
     ///   - transport: carries the requests there.
+    ///   - metrics: where the parts add what they measure.
     ///   - time: tells the time; a test gives one that it moves itself.
+    ///   - seed: of all that is random in it, which is the spread of waits.
     ///   - logger: takes its lines.
     public init(
-        name: String, instance: String = "1", version: String = "", configuration: ClientConfiguration,
-        transport: any HTTPTransport, time: any TimeSource = SystemTime(), logger: Logger
+        name: String, instance: String = "1", version: String = "", election: LeaderElectionConfiguration? = nil,
+        configuration: ClientConfiguration, transport: any HTTPTransport, metrics: MetricsRegistry = MetricsRegistry(),
+        time: any TimeSource = SystemTime(), seed: UInt64 = .random(in: .min ... .max), logger: Logger
     ) {
+        self.metrics = metrics
         self.time = time
         self.logger = logger
-        metrics = MetricsRegistry()
+        let random = Locked(SeededGenerator(seed: seed))
+        self.random = random
         ProcessMetrics.add(to: metrics)
         debug = DebugState(version: version, time: time)
         let metered = MeteredTransport(
             transport, host: configuration.transport.server, registry: metrics, time: time)
         debug.addRequests(metered.log)
-        client = KubernetesClient(
-            transport: metered, credentials: configuration.credentials, time: time, logger: logger)
+        let unguarded = KubernetesClient(
+            transport: metered, credentials: configuration.credentials, time: time,
+            random: { random.withLock { $0.unit() } }, logger: logger)
+        elector = election.map { election in
+            LeaderElector(
+                client: unguarded, configuration: election, identity: "\(instance)_\(String(seed, radix: 16))",
+                time: time,
+                seed: seed, logger: logger, metrics: metrics)
+        }
+        client = elector?.guarded ?? unguarded
         events = EventRecorder(
             client: client, controller: name, instance: instance, time: time, logger: logger, metrics: metrics)
+        if let elector {
+            health.addElector(elector)
+            debug.addElector(elector)
+        }
     }
 
     /// Keeps a cache of a kind while the operator runs.
@@ -73,15 +94,30 @@ public struct Operator: Service {
         _ type: Object.Type, namespace: String? = nil, labelSelector: String? = nil
     ) -> Store<Object> {
         let store = Store<Object>()
-        let reflector = Reflector(
-            client: client, type: Object.resourceType, namespace: namespace, labelSelector: labelSelector,
-            store: store, time: time, logger: logger, metrics: metrics)
-        health.addReflector("\(Object.resourceType)", reflector)
-        debug.addReflector(reflector)
-        reflectors.append { await reflector.run() }
-        syncs.append { try await store.waitForSync() }
+        watch(into: store, namespace: namespace, labelSelector: labelSelector)
         return store
     }
+
+    /// Keeps a cache up to date while the operator runs.
+    ///
+    /// - Parameters:
+    ///   - store: the cache, which nothing else may fill.
+    ///   - namespace: nil for all.
+    ///   - labelSelector: only objects that it selects are kept.
+    public mutating func watch<Object: StoredObject>(
+        into store: Store<Object>, namespace: String? = nil, labelSelector: String? = nil
+    ) {
+        let reflector = Reflector(
+            client: client, type: Object.resourceType, namespace: namespace, labelSelector: labelSelector,
+            store: store, time: time, seed: random.withLock { $0.next() }, logger: logger, metrics: metrics)
+        health.addReflector("\(Object.resourceType)", reflector)
+        debug.addReflector(reflector)
+        background.append { await reflector.run() }
+        syncs.append { try await store.waitForSync() }
+    }
+
+    /// Does something beside the watches, from the start on and until the operator has stopped.
+    public mutating func run(inBackground body: @escaping @Sendable () async -> Void) { background.append(body) }
 
     /// Calls `reconcile` for each object of a kind, as it is now, whenever it changed or an object that it controls
     /// did. An object that is gone is not reconciled: what it owns is collected by the cluster.
@@ -98,50 +134,58 @@ public struct Operator: Service {
         of store: Store<Object>, owning owned: any OwnedCache..., workers: Int = 1,
         reconcile: @escaping @Sendable (Object) async throws -> ReconcileOutcome
     ) -> WorkQueue {
-        let type = Object.resourceType
+        let queue = controller(of: Object.resourceType, workers: workers) { key in
+            guard let object = store.get(key) else { return .done }
+            LogScope.note("generation", "\(object.metadata.generation)")
+            do {
+                return try await reconcile(object)
+            } catch let error as KubernetesError {
+                return error.isInvalid ? .refused(error) : .retry(error, after: error.retryAfter)
+            } catch {
+                return .retry(error, after: nil)
+            }
+        }
+        store.enqueue(into: queue)
+        for cache in owned { cache.enqueueControllers(Object.resourceType, into: queue) }
+        return queue
+    }
+
+    /// Calls `reconcile` for each key that comes into a queue.
+    ///
+    /// - Parameters:
+    ///   - type: of the objects that the keys name; its kind names the controller.
+    ///   - workers: how many keys are worked on at once.
+    ///   - drainDeadline: how long a reconcile may go on after the order to stop.
+    ///   - reconcile: makes the world look as the object says. It is first called once every cache has synced, and never
+    ///     twice at a time for one key.
+    /// - Returns: the queue, which is empty: see ``Store/enqueue(into:)``.
+    public mutating func controller(
+        of type: ResourceType, workers: Int = 1, drainDeadline: Duration = .seconds(20),
+        reconcile: @escaping @Sendable (ObjectKey) async -> ReconcileOutcome
+    ) -> WorkQueue {
         let name = type.kind.lowercased()
         let queue = WorkQueue(name: name, time: time, metrics: metrics)
-        store.enqueue(into: queue)
-        for cache in owned { cache.enqueueControllers(type, into: queue) }
         health.addQueue(queue)
         debug.addQueue(queue)
         controllers.append { [time, logger, metrics] waitForCaches in
             Controller(
-                name: name, type: type, workers: workers, queue: queue, time: time, logger: logger, metrics: metrics,
-                waitForCaches: waitForCaches,
-                reconcile: { key in
-                    guard let object = store.get(key) else { return .done }
-                    LogScope.note("generation", "\(object.metadata.generation)")
-                    do {
-                        return try await reconcile(object)
-                    } catch let error as KubernetesError {
-                        return error.isInvalid ? .refused(error) : .retry(error, after: error.retryAfter)
-                    } catch {
-                        return .retry(error, after: nil)
-                    }
-                })
+                name: name, type: type, workers: workers, queue: queue, drainDeadline: drainDeadline, time: time,
+                logger: logger, metrics: metrics, waitForCaches: waitForCaches, reconcile: reconcile)
         }
         return queue
     }
 
     /// Runs until a graceful shutdown or until the task is cancelled.
     ///
-    /// On the order to stop the controllers end first; then the events that wait are sent; then the watches end.
-    public func run() async {
+    /// In the order of ``Replica``. Throws ``LeadershipLost``.
+    public func run() async throws {
         let syncs = syncs
         let waitForCaches: @Sendable () async throws -> Void = { for sync in syncs { try await sync() } }
-        let controllers = controllers.map { $0(waitForCaches) }
-        await withTaskGroup(of: Void.self) { watching in
-            for reflector in reflectors { watching.addTask { await reflector() } }
-            await withTaskGroup(of: Void.self) { recording in
-                recording.addTask { await events.run() }
-                await withTaskGroup(of: Void.self) { working in
-                    for controller in controllers { working.addTask { await controller.run() } }
-                }
-                events.stop()
-                await recording.waitForAll()
-            }
-            watching.cancelAll()
-        }
+        try await Replica(
+            background: background, controllers: controllers.map { $0(waitForCaches) }, events: events, elector: elector
+        ).run()
     }
+
+    /// Gives the lease back where ``run()`` was cancelled, for then it could not.
+    public func release() async { await elector?.release() }
 }

@@ -4,7 +4,7 @@ import HTTPTransport
 import KubernetesModel
 
 /// The latest writes of a client and how many requests wait for their answer, for people. Neither queries nor bodies are
-/// kept.
+/// kept, nor are the writes of Leases, which come every few seconds and would soon be all there is.
 public final class RequestLog: Sendable {
     /// A write that was answered, or failed.
     public struct Write: Sendable, Hashable {
@@ -27,6 +27,7 @@ public final class RequestLog: Sendable {
 
     private let state = Locked(State())
     private let limit: Int
+    private static let leases = "/apis/coordination.k8s.io/"
 
     /// - Parameter limit: how many writes are kept.
     public init(limit: Int = 20) { self.limit = limit }
@@ -44,7 +45,7 @@ public final class RequestLog: Sendable {
         state.withLock { state in
             let left = state.waiting[method, default: 1] - 1
             state.waiting[method] = left > 0 ? left : nil
-            if request.method == .get || limit == 0 { return }
+            if request.method == .get || limit == 0 || request.target.hasPrefix(Self.leases) { return }
             if state.writes.count >= limit { state.writes.removeFirst() }
             state.writes.append(
                 Write(

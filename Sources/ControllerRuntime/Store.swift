@@ -62,9 +62,12 @@ public final class Store<Object: CachedObject>: Sendable {
     /// Remembers that this process wrote `resourceVersion`, so that a reader can tell an old cache from a new one.
     ///
     /// The memory may be lost: that costs its reader one live GET.
-    public func noteWritten(_ key: ObjectKey, resourceVersion: String) {
+    ///
+    /// - Parameter object: what the server answered. Where it is gone again before the store hears of it, handlers are told
+    ///   of the deletion all the same, by whoever writes or fills the store; nobody else would tell them.
+    public func noteWritten(_ key: ObjectKey, resourceVersion: String, as object: Object? = nil) {
         if resourceVersion.isEmpty { return }
-        contents.withLock { $0.noteWritten(key, resourceVersion: resourceVersion) }
+        publish(contents.withLock { $0.noteWritten(key, resourceVersion: resourceVersion, as: object) })
     }
 
     /// True unless a write noted for `key` is later than what the store has heard of.

@@ -13,6 +13,8 @@ struct StoreContents<Object: CachedObject>: Sendable {
         var resourceVersion: String
         /// The number of lists begun before the write: a list begun later contains it.
         var list: UInt32
+        /// What was written, for the case that it is gone before it shows.
+        var object: Object?
     }
 
     private(set) var entries: [ObjectKey: Entry] = [:]
@@ -73,6 +75,7 @@ struct StoreContents<Object: CachedObject>: Sendable {
         if entries.count > 0 {
             for key in entries.filter({ $0.value.list != list }).keys.sorted() { changes += remove(key) }
         }
+        changes += lostWrites(told: changes)
         for key in quarantine.keys where entries[key] == nil && quarantine[key]?.list != list { quarantine[key] = nil }
         observedVersion = resourceVersion
         writes = writes.filter { $0.value.list >= list }
@@ -99,7 +102,11 @@ struct StoreContents<Object: CachedObject>: Sendable {
         let identity = Identity(item)
         note(identity)
         quarantine[identity.key] = nil
-        return remove(identity.key)
+        let written = writes[identity.key]?.object
+        let changes = remove(identity.key)
+        guard changes.isEmpty, let written, written.metadata.uid == identity.uid else { return changes }
+        writes[identity.key] = nil
+        return [.deleted(written)]
     }
 
     mutating func bookmark(_ resourceVersion: String) {
@@ -109,8 +116,29 @@ struct StoreContents<Object: CachedObject>: Sendable {
 
     // MARK: Own writes
 
-    mutating func noteWritten(_ key: ObjectKey, resourceVersion: String) {
-        writes[key] = Write(resourceVersion: resourceVersion, list: list)
+    mutating func noteWritten(
+        _ key: ObjectKey, resourceVersion: String, as object: Object?
+    ) -> [StoreChange<Object>] {
+        if ResourceVersion.covers(observedVersion, resourceVersion) == true {
+            writes[key] = nil
+            return isLost(object, key) ? object.map { [.deleted($0)] } ?? [] : []
+        }
+        writes[key] = Write(resourceVersion: resourceVersion, list: list, object: object)
+        return []
+    }
+
+    /// The deletions of what was written before this list, never showed, and is not in the list.
+    private func lostWrites(told changes: [StoreChange<Object>]) -> [StoreChange<Object>] {
+        if writes.isEmpty { return [] }
+        let told = Set(changes.filter(\.isDeletion).map(\.object.metadata.uid))
+        return writes.filter { $0.value.list < list && isLost($0.value.object, $0.key) }
+            .sorted { $0.key < $1.key }
+            .compactMap { $0.value.object }
+            .filter { !told.contains($0.metadata.uid) }.map { .deleted($0) }
+    }
+
+    private func isLost(_ object: Object?, _ key: ObjectKey) -> Bool {
+        object.map { $0.metadata.uid != entries[key]?.object.metadata.uid } ?? false
     }
 
     mutating func forgetWritten(_ key: ObjectKey) { writes[key] = nil }

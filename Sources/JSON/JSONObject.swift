@@ -29,8 +29,7 @@ public struct JSONObject: Sendable, Hashable {
     init(_ members: consuming [Member]) {
         let sorted = members.indices.dropFirst().allSatisfy { Self.precedes(members[$0 - 1].key, members[$0].key) }
         if !sorted {
-            // The standard sort is stable, so the last of equal names stays last.
-            members.sort { Self.precedes($0.key, $1.key) }
+            Self.sort(&members)
             var unique: [Member] = []
             unique.reserveCapacity(members.count)
             for member in members {
@@ -40,6 +39,22 @@ public struct JSONObject: Sendable, Hashable {
             members = unique
         }
         self.members = members
+    }
+
+    /// Stable, so that the last of equal names stays last. For few members, as most objects have, the standard sort does
+    /// more to begin with than is to be done.
+    private static func sort(_ members: inout [Member]) {
+        guard members.count <= 16 else {
+            members.sort { precedes($0.key, $1.key) }
+            return
+        }
+        for end in members.indices.dropFirst() {
+            var index = end
+            while index > 0, precedes(members[index].key, members[index - 1].key) {
+                members.swapAt(index, index - 1)
+                index -= 1
+            }
+        }
     }
 
     public var count: Int { members.count }
@@ -120,7 +135,7 @@ extension JSONObject: RandomAccessCollection {
 }
 
 extension JSONObject: ExpressibleByDictionaryLiteral {
-    public init(dictionaryLiteral elements: (String, JSONValue)...) { self.init(elements.map { ($0.0, $0.1) }) }
+    public init(dictionaryLiteral elements: (String, JSONValue)...) { self.init(elements) }
 }
 
 extension String {

@@ -27,7 +27,9 @@ extension JSONValue {
         }
     }
 
-    public var isNull: Bool { self == .null }
+    public var isNull: Bool {
+        if case .null = self { true } else { false }
+    }
 
     public var bool: Bool? {
         if case .bool(let value) = self { value } else { nil }
@@ -133,6 +135,18 @@ extension JSONValue {
         }
     }
 
+    /// The value that two member names lead to, through objects only: most looks are no deeper.
+    public subscript(path: String, _ second: String) -> JSONValue? {
+        get { self[path]?[second] }
+        set { self[path: [path, second]] = newValue }
+    }
+
+    /// The value that three member names lead to, through objects only.
+    public subscript(path: String, _ second: String, _ third: String) -> JSONValue? {
+        get { self[path]?[second]?[third] }
+        set { self[path: [path, second, third]] = newValue }
+    }
+
     /// The value that the member names lead to, through objects only.
     public subscript(path: String, _ second: String, _ more: String...) -> JSONValue? {
         get { self[path: [path, second] + more] }
@@ -151,7 +165,7 @@ extension JSONValue: ExpressibleByBooleanLiteral, ExpressibleByIntegerLiteral, E
     public init(stringLiteral value: String) { self = .string(value) }
     public init(arrayLiteral elements: JSONValue...) { self = .array(elements) }
     public init(dictionaryLiteral elements: (String, JSONValue)...) {
-        self = .object(JSONObject(elements.map { ($0.0, $0.1) }))
+        self = .object(JSONObject(elements))
     }
 
     public init(_ value: String) { self = .string(value) }

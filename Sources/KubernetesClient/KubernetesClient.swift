@@ -169,8 +169,8 @@ extension KubernetesClient {
         if result.code == 0 { result.code = response.status }
         if result.reason.isEmpty { result.reason = Self.reasons[result.code] ?? "" }
         let asked = response.headers["Retry-After"].flatMap { RetryAfter.parse($0, wallNow: time.wallNow()) }
-        let detail = result.retryAfterSeconds.map { min(.seconds(max($0, 0)), RetryPolicy.maximumRetryAfter) }
-        return KubernetesError(.status(result), operation: call.operation, retryAfter: asked ?? detail)
+        let wait = asked ?? RetryAfter.parse(seconds: result.retryAfterSeconds)
+        return KubernetesError(.status(result), operation: call.operation, retryAfter: wait)
     }
 
     /// The words of `metav1.StatusReason` for answers that carry none.

@@ -1,6 +1,9 @@
 import KubernetesModel
 
 /// `Retry-After` (RFC 9110 §10.2.3): seconds or a date, followed for at most 60 s.
+///
+/// No time at all says nothing: who came back at once, every time, would ask as often as the network allows. Our own
+/// backoff counts then.
 enum RetryAfter {
     /// - Parameter wallNow: since the Unix epoch; a date is relative to it.
     static func parse(_ value: String, wallNow: Duration) -> Duration? {
@@ -14,7 +17,14 @@ enum RetryAfter {
         } else {
             return nil
         }
-        return min(max(wait, .zero), RetryPolicy.maximumRetryAfter)
+        return followed(wait)
+    }
+
+    /// What a Status says in its details.
+    static func parse(seconds: Int?) -> Duration? { seconds.flatMap { followed(.seconds(min($0, 3600))) } }
+
+    private static func followed(_ wait: Duration) -> Duration? {
+        wait > .zero ? min(wait, RetryPolicy.maximumRetryAfter) : nil
     }
 
     /// An IMF-fixdate, `Sun, 06 Nov 1994 08:49:37 GMT`: the one form that servers may send (RFC 9110 §5.6.7).

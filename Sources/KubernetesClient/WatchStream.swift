@@ -145,7 +145,7 @@ public struct WatchStream: Sendable {
         switch error {
         case .server(let object):
             if let status = KubernetesStatus(json: object) {
-                let wait = status.retryAfterSeconds.map { min(.seconds(max($0, 0)), RetryPolicy.maximumRetryAfter) }
+                let wait = RetryAfter.parse(seconds: status.retryAfterSeconds)
                 return KubernetesError(.status(status), operation: operation, retryAfter: wait)
             }
             return KubernetesError(

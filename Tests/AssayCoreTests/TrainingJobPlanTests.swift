@@ -265,6 +265,27 @@ import Testing
         #expect(TrainingJobPlan.statusAfter(conflict, observed, now: world.now).isEmpty)
     }
 
+    @Test(arguments: [422, 403]) func aRefusalAfterTheEndDoesNotTouchTheResult(_ code: Int) throws {
+        var world = try world()
+        let name = world.all(.jobs).first?["metadata", "name"]?.string ?? ""
+        world.endJob(name, "Complete", reason: "")
+        try world.settle()
+        #expect(status(world)["phase"] == "Succeeded")
+        let job = try #require(try world.trainingJob("wine"))
+        let refusal = ActionFailure(operation: "patch jobs.batch ml/\(name)", code: code, message: "no")
+        let told = TrainingJobPlan.statusAfter(
+            refusal, try world.observe(trainingJob: job, live: true), now: world.now)
+        try world.execute(told, for: .trainingJobs, "wine")
+        #expect(status(world)["phase"] == "Succeeded")
+        #expect(condition("Ready", world)?["status"] == "True")
+        #expect(
+            condition(code == 422 ? "Stalled" : "Reconciling", world)?["message"] == "patch jobs.batch ml/\(name): no")
+        world.update(.trainingJobs, "wine") { $0["metadata", "annotations"] = [Label.requestedAt: "now"] }
+        try world.settle()
+        #expect(world.all(.jobs).count == 1, "nothing is trained again")
+        #expect(condition("Stalled", world) == nil)
+    }
+
     @Test func aStatusThatSomebodyElseWroteIsLeftAlone() throws {
         var world = try world()
         world.update(.trainingJobs, "wine") { $0["status", "attempts"] = "none" }

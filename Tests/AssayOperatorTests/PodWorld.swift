@@ -40,7 +40,7 @@ struct PodWorld: Sendable {
         let repository = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent()
         for file in ["namespace", "rbac"] {
-            let path = repository.appending(path: "manifests/\(file).yaml").path
+            let path = repository.appending(path: "manifests/cluster/\(file).yaml").path
             let text = try String(contentsOfFile: path, encoding: .utf8)
             for document in try JSONValue.documents(yaml: text) { try await apply(document) }
         }

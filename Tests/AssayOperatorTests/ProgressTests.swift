@@ -99,7 +99,8 @@ import Testing
     private static let key = ObjectKey(namespace: "ml", name: "wine")
 
     private static func write(_ edit: (inout MLModelStatus) -> Void) throws -> StatusWrite {
-        var old = MLModelStatus(observedGeneration: 1)
+        var old = MLModelStatus()
+        old.observedGeneration = 1
         (old.phase, old.replicas, old.readyReplicas) = (.serving, 3, 1)
         var new = old
         edit(&new)

@@ -32,8 +32,8 @@ import Testing
         let server = ScriptedServer()
         let time = ManualTime()
         let elector = LeaderElector(
-            client: KubernetesClient(transport: server, time: time), lease: key("lease"), identity: "me", time: time,
-            logger: quiet)
+            client: KubernetesClient(transport: server, time: time), configuration: .init(lease: key("lease")),
+            identity: "me", time: time, logger: quiet)
         let log = Locked<[String]>([])
         let group = ServiceGroup(services: [Standby(elector: elector, log: log)], logger: quiet)
         try await withThrowingTaskGroup(of: Void.self) { tasks in

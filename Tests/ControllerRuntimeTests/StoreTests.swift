@@ -158,6 +158,43 @@ struct StoreTests {
         #expect(store.hasSeenOwnWrites(key("n")))
     }
 
+    @Test("tells that what was written is gone, where nothing else would")
+    func lostWrites() throws {
+        let store = Store<TestPod>()
+        list(store, [pod("a", "5")], version: "10")
+        let log = ChangeLog(store)
+        func write(_ name: String, _ version: String) throws {
+            store.noteWritten(key(name), resourceVersion: version, as: try TestPod(json: pod(name, version)))
+        }
+        // Made and deleted while the watch was away.
+        try write("b", "11")
+        list(store, [pod("a", "5")], version: "13")
+        #expect(log.waiting.dropFirst() == ["-b@11"])
+        // Shown before, so that the list alone tells of it.
+        try write("a", "14")
+        list(store, [], version: "16")
+        #expect(log.waiting.dropFirst(2) == ["-a@5"])
+        // The answer to the write comes after the list that lacks it.
+        try write("c", "15")
+        #expect(log.waiting.dropFirst(3) == ["-c@15"])
+        // Another object took the name.
+        try write("d", "17")
+        list(store, [pod("d", "19", uid: "other")], version: "20")
+        #expect(log.waiting.dropFirst(4) == ["+d@19", "-d@17"])
+        // Only the deletion is seen.
+        try write("e", "21")
+        store.delete(pod("e", "22"))
+        #expect(log.waiting.dropFirst(6) == ["-e@21"])
+        // A list that was begun before the write may lack it.
+        store.beginList()
+        try write("f", "23")
+        store.finishList(resourceVersion: "22")
+        #expect(!log.waiting.contains("-f@23"))
+        list(store, [pod("f", "23")], version: "24")
+        #expect(log.waiting.last == "+f@23")
+        #expect(store.pendingWriteCount == 0)
+    }
+
     @Test("compares versions that are no numbers for equality only, and a list begun later settles them")
     func opaqueVersions() {
         let store = Store<TestPod>()

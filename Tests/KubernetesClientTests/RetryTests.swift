@@ -81,8 +81,8 @@ private let cases: [Case] = [
     }
 
     @Test(arguments: [
-        ("3", 3.0), ("0", 0), ("3600", 60), ("99999999999999999999", 60), ("Thu, 01 Jan 2026 00:00:20 GMT", 20),
-        ("Thu, 01 Jan 2026 00:10:00 GMT", 60), ("Wed, 31 Dec 2025 23:59:00 GMT", 0),
+        ("3", 3.0), ("3600", 60), ("99999999999999999999", 60), ("Thu, 01 Jan 2026 00:00:20 GMT", 20),
+        ("Thu, 01 Jan 2026 00:10:00 GMT", 60),
     ])
     func theServersWaitIsFollowedForAtMostAMinute(_ header: String, _ seconds: Double) async throws {
         let time = InstantTime()
@@ -90,6 +90,18 @@ private let cases: [Case] = [
         let client = KubernetesClient(transport: transport, time: time, random: { 0.5 })
         _ = try await client.get(.jobs, wine)
         #expect(time.slept == [.milliseconds(Int64(seconds * 1050))])
+    }
+
+    /// A server that says "at once" again and again is not asked as often as the network allows.
+    @Test(arguments: ["0", "00", "Wed, 31 Dec 2025 23:59:00 GMT"])
+    func noWaitAtAllIsOurOwnBackoff(_ header: String) async throws {
+        let time = InstantTime()
+        let refusals = Array(
+            repeating: ScriptedTransport.Answer.status(429, headers: ["Retry-After": header]), count: 3)
+        let transport = ScriptedTransport(refusals + [.json(["kind": "Job"])])
+        let client = KubernetesClient(transport: transport, time: time, random: { 0.5 })
+        _ = try await client.get(.jobs, wine)
+        #expect(time.slept == [.milliseconds(50), .milliseconds(100), .milliseconds(200)])
     }
 
     @Test(arguments: ["", "soon", "-1", "1.5", "Thu, 01 Jan 2026 00:00:20 CET", "Thu, 40 Jan 2026 00:00:20 GMT"])

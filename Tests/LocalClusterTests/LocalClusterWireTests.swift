@@ -104,12 +104,11 @@ private let jobSpec: JSONValue = [
                         ]
                     ],
                 ])
-            let waiting = try await cluster.wait(.pods, "big", for: "unschedulable") {
-                $0?.condition("PodScheduled")?["reason"] == "Unschedulable"
+            // At first the scheduler may not have heard of the node, and says that there is none.
+            let waiting = try await cluster.wait(.pods, "big", for: "too large for the node") {
+                $0?.condition("PodScheduled")?["message"] == "0/1 nodes are available: 1 Insufficient cpu."
             }
-            #expect(
-                waiting?.condition("PodScheduled")?["message"]
-                    == "0/1 nodes are available: 1 Insufficient cpu.")
+            #expect(waiting?.condition("PodScheduled")?["reason"] == "Unschedulable")
             try await cluster.addNode("larger", cpu: "8")
             try await cluster.wait(.pods, "big", for: "bound") { $0?["spec", "nodeName"] == "larger" }
         }

@@ -83,6 +83,12 @@ final class ElectionWorld: Sendable {
 
     // MARK: Those who live in it
 
+    /// The administrator's.
+    var client: KubernetesClient {
+        let clock = CandidateTime(base: time, suspended: nil)
+        return KubernetesClient(transport: CandidateTransport(world: self, time: clock) { _, _ in nil }, time: clock)
+    }
+
     /// - Parameters:
     ///   - suspended: while its machine sleeps.
     ///   - fault: what becomes of a request at a moment.
@@ -99,7 +105,8 @@ final class ElectionWorld: Sendable {
             }
         }
         let elector = LeaderElector(
-            client: client, lease: Self.lease, identity: name, time: clock, seed: 7, logger: logger)
+            client: client, configuration: .init(lease: Self.lease), identity: name, time: clock, seed: 7,
+            logger: logger)
         electors.withLock { $0.append(elector) }
         return elector
     }

@@ -12,8 +12,8 @@ import Testing
 
     /// A bug, and a seed that catches it, or one of the few after it.
     @Test(arguments: [
-        ("stale-pods", 0), ("stale-service", 6), ("patch-without-uid", 1), ("status-without-version", 0),
-        ("unseen-deployment-deletion", 10),
+        ("stale-pods", 14), ("patch-service-without-uid", 2), ("forgotten-scale", 7), ("forgotten-promotion", 26),
+        ("first-deployment-event", 1), ("unseen-service-deletion", 20),
     ]) func aBugIsCaught(_ name: String, _ seed: UInt64) async throws {
         let bug = try #require(PlantedBug.all.first { $0.name == name })
         let seeds = seed..<seed + 4

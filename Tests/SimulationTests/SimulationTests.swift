@@ -58,6 +58,27 @@ import YAML
         }
     }
 
+    /// The end depends on the last spec alone, whatever was asked for before and how far it had come (I20).
+    @Test(
+        arguments: [
+            [.apply(ToyModel("poor", seed: 2))], [.apply(ToyModel("fail", seed: 2))], [.apply(ToyModel("nan"))],
+            [.apply(ToyModel("good", suspend: true))], [.apply(ToyModel("good", replicas: 3))],
+            [.apply(ToyModel("good", serving: "hang"))], [.apply(ToyModel("better", seed: 3)), .delete],
+            [.apply(ToyModel("better", seed: 2)), .apply(ToyModel("slow"))], [.foreignService, .removeForeignService],
+            [.limitJobs(0), .apply(ToyModel("good")), .limitJobs(5)],
+        ] as [[Story.Act]]) func theEndDoesNotDependOnTheWay(_ way: [Story.Act]) async
+    {
+        let last = Story.Act.apply(ToyModel("good"))
+        let direct = await reference(Story("direct", [last], isPatient: false))
+        #expect(direct.endState.description.contains("serves 0.97"))
+        for seed in UInt64(1)...4 {
+            let outcome = await Simulation(seed: seed, story: Story("way", way + [last], isPatient: false))
+                .run(on: Self.template)
+            #expect(outcome.violation == nil)
+            #expect(outcome.endState == direct.endState, "seed \(seed)")
+        }
+    }
+
     /// A story, its faults and a seed that led to a violation once.
     struct Finding: Sendable, CustomTestStringConvertible {
         var what: String
@@ -70,6 +91,26 @@ import YAML
 
     /// What simulations have found, so that it stays mended.
     static let findings = [
+        Finding(
+            what: "a rollout was late by what had been seen before a look that took two minutes",
+            story: "somebody scales", seed: 55_342,
+            faults: [
+                Fault(.write(17), .refuse(code: 409, retryAfter: nil, count: 1)),
+                Fault(.call(74), .refuse(code: 429, retryAfter: "999999", count: 1000)),
+            ]),
+        Finding(
+            what: "one of two operators stood still between its looks at the model and at the Service, and led it back",
+            story: "haste", seed: 55_274,
+            faults: [
+                Fault(.write(21), .loseAnswer), Fault(.write(26), .crash(after: false, down: 1911, behind: 198)),
+                Fault(.write(27), .crash(after: false, down: 11_664, behind: 0)),
+                Fault(.act(2, after: 420), .pause(replica: 0, 56_085)),
+                Fault(.time(18_502), .gone("deployments", asEvent: false)),
+            ], replicas: 2),
+        Finding(
+            what: "the Service was made and deleted while its watch was away, so that no event ever told of it",
+            story: "Service deleted", seed: 994,
+            faults: [Fault(.act(0, after: 7083), .outage("services", lasting: 25_375, isGone: true))]),
         Finding(
             what: "the model was made anew while its watch was late, and children of the old one again and again",
             story: "recreation", seed: 63,
@@ -126,6 +167,18 @@ import YAML
                 Fault(.write(10), .crash(after: true, down: 9898, behind: 7)),
                 Fault(.call(77), .refuse(code: 503, retryAfter: "999999", count: 3)),
             ]),
+        Finding(
+            what: "after a restart on old lists the Job of a training that had its result was made once more",
+            story: "short-lived Job", seed: 13_114,
+            faults: [
+                Fault(.write(14), .refuse(code: 404, retryAfter: "Thu, 01 Jan 2026 00:00:30 GMT", count: 3)),
+                Fault(.write(21), .crash(after: false, down: 3449, behind: 109)),
+                Fault(.write(23), .crash(after: true, down: 8676, behind: 42)),
+            ]),
+        Finding(
+            what: "the server refused a finished Job its lifetime, and the training that had succeeded began anew",
+            story: "short-lived Job", seed: 24_110,
+            faults: [Fault(.write(15), .refuse(code: 422, retryAfter: "0", count: 1))]),
     ]
 
     @Test(arguments: findings) func whatWasFoundStaysMended(_ finding: Finding) async throws {

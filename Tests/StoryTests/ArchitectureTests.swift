@@ -42,7 +42,7 @@ private let reserved: [String: Set<String>] = [
     "NIOCore": ["HTTPServer", "LocalCluster"],
     "NIOPosix": ["HTTPServer", "LocalCluster"],
     "NIOHTTP1": ["HTTPServer"],
-    "Subprocess": ["CredentialPlugins", "LocalCluster"],
+    "Subprocess": ["CredentialPlugins", "LocalCluster", "simulate"],
     "ArgumentParser": ["AssayCLI", "simulate"],
 ]
 

@@ -1,3 +1,5 @@
+import AssayCore
+import Concurrency
 import CurlTransport
 import HTTPTransport
 import JSON
@@ -30,6 +32,7 @@ extension Stories {
                 #expect(serving["status", "verdict"]?.string == "accuracy 0.97 ≥ 0.93")
                 #expect(try await world.ask().status == 200)
                 try await Self.expectMetrics(cluster)
+                try await Self.expectTakeover(world, kubectl)
                 try await kubectl("-n", namespace, "delete", "mlmodel", "wine")
                 try await kubectl("delete", "namespace", namespace, "--wait=false")
             }
@@ -97,7 +100,11 @@ extension Stories {
             let everywhere = try await rights(kubectl, namespace: "default")
             #expect(everywhere == rights, "too much: \(everywhere.subtracting(rights))")
             let atHome = try await rights(kubectl, namespace: "assay-system")
-            #expect(atHome == rights.subtracting(["pods: list watch"]).union(["pods: get list watch"]))
+            let alone: Set = [
+                "pods: get list watch", "leases.coordination.k8s.io: create",
+                "leases.coordination.k8s.io assay-operator: get update",
+            ]
+            #expect(atHome == rights.subtracting(["pods: list watch"]).union(alone))
         }
 
         /// A line for each resource with all that may be done to it, as kubectl lists it.
@@ -116,6 +123,48 @@ extension Stories {
                 verbs[key, default: []].formUnion(lists[3].filter { $0 != "]" }.split(separator: " ").map(String.init))
             }
             return Set(verbs.map { "\($0.key): \($0.value.sorted().joined(separator: " "))" })
+        }
+
+        // MARK: A second replica
+
+        private static let lease = ObjectKey(namespace: "assay-system", name: "assay-operator")
+
+        /// A second operator is added, the pod of the one that leads is deleted, and somebody answers all the same.
+        private static func expectTakeover(_ world: StoryWorld, _ kubectl: Administrator) async throws {
+            let rendered = try await kubectl("kustomize", "\(manifests)/highly-available").split(separator: "---\n")
+            let known = rendered.filter {
+                world.cluster.features.contains(.policyV1) || !$0.contains("kind: PodDisruptionBudget")
+            }
+            let knowsRules = world.cluster.features.contains(.celValidation)
+            try await kubectl(
+                "apply", "--validate=\(knowsRules)", "-f", "-", input: known.joined(separator: "---\n"))
+            try await kubectl(
+                "-n", "assay-system", "rollout", "status", "deployment/assay-operator", "--timeout=120s")
+            let pods = try await world.client.listAll(.pods, namespace: "assay-system").items
+            #expect(pods.count { $0.isTrue("Ready") && $0["metadata", "deletionTimestamp"] == nil } == 2)
+
+            // Who led before may have given the Lease back only now.
+            let seen = Locked<String?>(nil)
+            try await world.eventually("an operator leads") {
+                let leader = try await Self.leader(world.client)
+                seen.withLock { $0 = leader }
+                return leader != nil
+            }
+            let leader = try #require(seen.withLock { $0 })
+            try await kubectl("-n", "assay-system", "delete", "pod", leader, "--wait=false")
+            try await world.eventually("another operator than \(leader) leads") {
+                let next = try await Self.leader(world.client)
+                return next != nil && next != leader
+            }
+            _ = try await world.client.mergePatch(
+                .mlModels, world.key("wine"), ["spec": ["suspend": true]], fieldManager: "story")
+            try await world.wait("suspended") { $0.isObserved && $0.isTrue("Suspended") }
+        }
+
+        /// The name of the pod that leads; nil where none does.
+        private static func leader(_ client: KubernetesClient) async throws -> String? {
+            let holder = try await client.get(.leases, lease)["spec", "holderIdentity"]?.string ?? ""
+            return holder.split(separator: "_").first.map(String.init)
         }
 
         // MARK: Metrics

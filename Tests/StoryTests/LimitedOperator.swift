@@ -85,18 +85,26 @@ struct LimitedOperator: Sendable {
         defer { transport.shutdown() }
         let configuration = OperatorConfiguration(
             namespace: world.namespace, pod: world.key(RightsStory.ownPodName),
-            health: .init(host: "127.0.0.1", port: 0))
+            health: .init(host: "127.0.0.1", port: 0), election: .init(lease: world.key("assay-operator")))
         let (lines, port) = (lines, port)
         let logger = Logger(label: "operator") { label in
             StructuredLogHandler(label: label) { line in
                 lines.withLock { $0.append(String(decoding: line, as: UTF8.self)) }
             }
         }
-        let daemon = AssayOperator(
-            configuration: configuration, transport: transport, credentials: account.credentials,
-            host: world.cluster.url, logger: logger, onListening: { listening in port.withLock { $0 = listening } })
         try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { try await daemon.run() }
+            group.addTask {
+                while true {
+                    let daemon = AssayOperator(
+                        configuration: configuration, cluster: account, transport: transport, logger: logger,
+                        onListening: { listening in port.withLock { $0 = listening } })
+                    do {
+                        return try await daemon.run()
+                    } catch is LeadershipLost {
+                        // Started anew, as the kubelet would.
+                    }
+                }
+            }
             group.addTask { try await body() }
             defer { group.cancelAll() }
             try await group.next()
@@ -106,13 +114,20 @@ struct LimitedOperator: Sendable {
     /// What it has logged so far.
     var log: [String] { lines.withLock { $0 } }
 
-    /// What it answers at `/readyz`; nil before it listens.
+    /// What it answers at `/readyz`; nil while it does not listen.
     func readiness() async throws -> (isReady: Bool, text: String)? {
         guard let port = port.withLock({ $0 }) else { return nil }
         let transport = try CurlTransport(TransportConfiguration(server: "http://127.0.0.1:\(port)"))
         defer { transport.shutdown() }
-        let response = try await transport.send(HTTPRequest(.get, "/readyz", delivery: .unary(timeout: .seconds(5))))
-        return (response.status == 200, String(decoding: try await response.body.collect(), as: UTF8.self))
+        do throws(HTTPTransportError) {
+            let response = try await transport.send(
+                HTTPRequest(.get, "/readyz", delivery: .unary(timeout: .seconds(5))))
+            return (response.status == 200, String(decoding: try await response.body.collect(), as: UTF8.self))
+        } catch {
+            // It is started anew.
+            guard error.code != .cancelled else { throw error }
+            return nil
+        }
     }
 
     // MARK: What it asked

@@ -53,7 +53,7 @@ extension Stories {
                 for backend in Backend.all {
                     group.addTask { try await StoryWorld.run(on: backend) { try await Self.rest($0) } }
                 }
-                try await group.waitForAll()
+                for try await _ in group {}
             }
         }
 

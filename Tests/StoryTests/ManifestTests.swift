@@ -61,7 +61,10 @@ import Musl
     @Test func theServiceAndThePolicySelectTheOperatorsPod() throws {
         let documents = try Self.documents("install.yaml")
         let deployment = try documents.first(kind: "Deployment")
-        #expect(deployment["spec", "strategy", "type"]?.string == "Recreate")
+        #expect(
+            deployment["spec", "strategy"] == [
+                "type": "RollingUpdate", "rollingUpdate": ["maxSurge": 1, "maxUnavailable": 0],
+            ])
         let labels = try #require(deployment["spec", "template", "metadata", "labels"])
         let port = try #require(deployment["spec", "template", "spec", "containers"]?[0]?["ports"]?[0]?["name"])
         let service = try documents.first(kind: "Service")
@@ -71,6 +74,28 @@ import Musl
         #expect(policy["spec", "podSelector", "matchLabels"] == labels)
         #expect(policy["spec", "ingress"]?[0]?["ports"]?[0]?["port"] == port)
         #expect(policy["spec", "policyTypes"] == ["Ingress", "Egress"])
+    }
+
+    // MARK: Two replicas
+
+    @Test(arguments: Rendering.all) func theHighlyAvailableInstallationIsTheOtherWithASecondReplicaAndABudget(
+        _ rendering: Rendering
+    ) async throws {
+        var documents = try await rendering.documents("\(Self.manifests)/highly-available")
+        let budget = try documents.first(kind: "PodDisruptionBudget")
+        var deployment = try documents.first(kind: "Deployment")
+        #expect(budget["spec", "maxUnavailable"] == 1)
+        #expect(budget["spec", "selector"] == deployment["spec", "selector"])
+        #expect(budget["metadata", "namespace"] == deployment["metadata", "namespace"])
+        #expect(deployment["spec", "replicas"] == 2)
+        let template = deployment["spec", "template"]
+        #expect(template?["spec", "affinity", "podAntiAffinity"] != nil)
+        var spec = template?["spec"]
+        spec?["affinity"] = nil
+        deployment["spec", "replicas"] = 1
+        deployment["spec", "template"]?["spec"] = spec
+        documents.removeAll { ["PodDisruptionBudget", "Deployment"].contains($0["kind"]?.string) }
+        #expect(Set(documents + [deployment]) == Set(try Self.documents("install.yaml")))
     }
 
     // MARK: One namespace
@@ -92,7 +117,7 @@ import Musl
     }
 
     @Test func aNamespacesRoleGrantsWhatTheClusterRoleAndTheOwnPodsRoleGrant() throws {
-        let wide = try Self.documents("rbac.yaml")
+        let wide = try Self.documents("cluster/rbac.yaml")
         let narrow = try Self.documents("namespaced/rbac.yaml").first(kind: "Role")
         let expected = Self.rights(try wide.first(kind: "ClusterRole")).union(Self.rights(try wide.first(kind: "Role")))
         #expect(Self.rights(narrow) == expected)

@@ -76,6 +76,10 @@ struct MissingRight: Sendable {
             "create events.events.k8s.io": Entry(sign: .log, isOverAnyway: true),
             "patch events.events.k8s.io": Entry(story: .repeatedEvents, sign: .log, isOverAnyway: true),
         ]
+        // Nobody leads without them, so nothing is done. A leader who may not renew ends, and so may have ended the story.
+        for verb in ["get", "create", "update"] {
+            table["\(verb) leases.coordination.k8s.io"] = Entry(sign: .readiness, isOverAnyway: verb == "update")
+        }
         for type in [
             "mlmodels.assay.dev", "trainingjobs.assay.dev", "jobs.batch", "deployments.apps", "services", "pods",
         ] {
@@ -91,6 +95,6 @@ struct MissingRight: Sendable {
         "list jobs.batch", "watch mlmodels.assay.dev", "get namespaces", "create jobs.batch", "patch services",
         "delete deployments.apps", "patch deployments.apps/scale", "update trainingjobs.assay.dev/finalizers",
         "patch mlmodels.assay.dev/status", "create events.events.k8s.io", "get pods",
-        "list events",
+        "list events", "update leases.coordination.k8s.io",
     ]
 }

@@ -19,8 +19,7 @@ extension Stories {
                 let (ports, port) = AsyncStream.makeStream(of: Int.self)
                 let daemon = AssayOperator(
                     configuration: OperatorConfiguration(health: .init(host: "127.0.0.1", port: 0)),
-                    transport: transport, credentials: account.credentials, host: world.cluster.url,
-                    logger: world.logger, onListening: { port.yield($0) })
+                    cluster: account, transport: transport, logger: world.logger, onListening: { port.yield($0) })
                 try await withThrowingTaskGroup(of: Void.self) { group in
                     group.addTask { try await daemon.run() }
                     try await world.apply(yaml: ToyModel().yaml)

@@ -10,9 +10,10 @@ struct ProgramRun {
     var command: [String]
     var environment: [String: String] = [:]
 
-    /// Starts the program and ends it by `signal` once `body` is over. What it printed is told where `body` fails.
+    /// Starts the program and ends it by `signal` once `body` is over; nil where it is to end by itself. What it printed is
+    /// told where `body` fails.
     func during(
-        endedBy signal: Signal, _ body: @escaping @Sendable () async throws -> Void
+        endedBy signal: Signal?, _ body: @escaping @Sendable () async throws -> Void
     ) async throws -> TerminationStatus {
         let directory = try TemporaryDirectory()
         defer { directory.remove() }
@@ -29,7 +30,7 @@ struct ProgramRun {
                 Issue.record("\(command) printed \(try String(contentsOfFile: log, encoding: .utf8).suffix(10_000))")
                 throw error
             }
-            try execution.send(signal: signal)
+            if let signal { try execution.send(signal: signal) }
         }
         return result.terminationStatus
     }

@@ -52,7 +52,7 @@ struct Right: Hashable, Comparable, Sendable, CustomStringConvertible {
     }
 
     /// Exactly what the operator is installed with.
-    static func shipped() throws -> Set<Right> { try granted(by: "manifests/rbac.yaml") }
+    static func shipped() throws -> Set<Right> { try granted(by: "manifests/cluster/rbac.yaml") }
 
     /// Rules that grant exactly these.
     static func rules(_ rights: Set<Right>) -> JSONValue {

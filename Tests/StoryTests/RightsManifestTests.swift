@@ -5,7 +5,7 @@ import Testing
 
 /// What no role of ours may ever grant, and what is written about those that we have.
 @Suite struct RightsManifestTests {
-    static let files = ["manifests/rbac.yaml", "manifests/namespaced/rbac.yaml", "manifests/install.yaml"]
+    static let files = ["manifests/cluster/rbac.yaml", "manifests/namespaced/rbac.yaml", "manifests/install.yaml"]
 
     @Test func everyFileWithARoleIsLookedAt() throws {
         let manager = FileManager.default
@@ -47,10 +47,17 @@ import Testing
     }
 
     @Test func aPodIsReadByNameInTheOperatorsOwnNamespaceOnly() throws {
-        let wide = try String(contentsOfFile: "\(ProgramUnderTest.repository)/manifests/rbac.yaml", encoding: .utf8)
+        let wide = try String(
+            contentsOfFile: "\(ProgramUnderTest.repository)/manifests/cluster/rbac.yaml", encoding: .utf8)
         #expect(try Right.shipped().contains(Right(verb: "get", group: "", resource: "pods")))
         let clusterRole = try #require(wide.split(separator: "---").first { $0.contains("kind: ClusterRole\n") })
         #expect(clusterRole.contains("resources: [pods]\n  verbs: [list, watch]"))
+    }
+
+    @Test(arguments: files) func noLeaseOfAnotherIsReadOrChanged(_ file: String) throws {
+        let rules = try Right.rules(of: file).filter { $0["resources"]?.strings.contains("leases") == true }
+        #expect(!rules.isEmpty)
+        for rule in rules where rule["resourceNames"] != ["assay-operator"] { #expect(rule["verbs"] == ["create"]) }
     }
 
     /// The table in the documentation has a row for each resource, with the verbs and why.

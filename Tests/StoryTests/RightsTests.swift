@@ -8,7 +8,7 @@ import TestCluster
 import Testing
 
 extension Stories {
-    /// Every right in `manifests/rbac.yaml` is taken away in its turn: a story breaks, the operator says what is missing,
+    /// Every right in `manifests/cluster/rbac.yaml` is taken away in its turn: a story breaks, the operator says what is missing,
     /// and the story ends well when the right is given back, without a restart.
     @Suite struct RightsTests {
         /// How many operators work at once, each in a namespace of its own.
@@ -27,7 +27,7 @@ extension Stories {
                         if number >= Self.width { try await group.next() }
                         group.addTask { await Self.miss(right, of: shipped, on: cluster, used) }
                     }
-                    try await group.waitForAll()
+                    for try await _ in group {}
                 }
             }
             let asked = used.withLock { $0 }
@@ -45,7 +45,7 @@ extension Stories {
             _ right: Right, of shipped: Set<Right>, on cluster: TestCluster, _ used: Locked<[String: Int]>
         ) async {
             guard let missing = MissingRight(right) else {
-                Issue.record("no story needs the right to \(right): take it out of manifests/rbac.yaml")
+                Issue.record("no story needs the right to \(right): take it out of manifests/cluster/rbac.yaml")
                 return
             }
             do {

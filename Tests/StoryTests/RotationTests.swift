@@ -56,7 +56,7 @@ private struct Rotation: Sendable {
             for follower in followers { group.addTask { await follower.reflector.run() } }
             for follower in followers { try await follower.store.waitForSync() }
             group.addTask { try await load.run(writer.client, Self.keys) }
-            group.addTask { try await daemon.run { load.isOver } }
+            group.addTask { await daemon.run { load.isOver } }
             var authority = server.authority
             for round in 1...rounds { authority = try await replaceAuthority(authority, round) }
             load.stop()

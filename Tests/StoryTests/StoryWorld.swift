@@ -76,7 +76,7 @@ struct StoryWorld: Sendable {
         }
     }
 
-    /// What the operator was refused in an ordinary story, `manifests/rbac.yaml` lacks.
+    /// What the operator was refused in an ordinary story, `manifests/cluster/rbac.yaml` lacks.
     private func expectEnoughRights() async throws {
         guard cluster.countsRequests else { return }
         let refused = try await operatorRequests().keys.filter { $0.code == 403 }
@@ -113,8 +113,8 @@ struct StoryWorld: Sendable {
         let transport = try CurlTransport(configuration.transport)
         defer { transport.shutdown() }
         let daemon = AssayOperator(
-            configuration: OperatorConfiguration(), transport: transportOf(transport),
-            credentials: configuration.credentials, host: cluster.url, logger: logger)
+            configuration: OperatorConfiguration(), cluster: configuration, transport: transportOf(transport),
+            logger: logger)
         return try await withThrowingTaskGroup(of: Result?.self) { group in
             group.addTask {
                 try await daemon.run()

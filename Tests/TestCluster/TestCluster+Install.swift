@@ -11,7 +11,9 @@ extension TestCluster {
 
     /// Posts our kinds, the operator's namespace and its rights, and waits until the kinds are served.
     public func install() async throws {
-        for file in ["manifests/namespace.yaml", "manifests/rbac.yaml"] { try await Self.post(file, client) }
+        for file in ["manifests/cluster/namespace.yaml", "manifests/cluster/rbac.yaml"] {
+            try await Self.post(file, client)
+        }
         try await Self.installKinds(client)
     }
 

@@ -3,9 +3,10 @@ import JSON
 extension Schema {
     /// Sets what is absent to its default. A null counts as absent where there is a default and null is not allowed.
     public func applyDefaults(_ value: JSONValue) -> JSONValue {
+        guard setsDefaults else { return value }
         switch value {
         case .object(var object):
-            for (name, schema) in rules.properties {
+            for (name, schema) in defaulted {
                 guard let defaultValue = schema.defaultValue else { continue }
                 if object[name].map({ $0.isNull && !schema.nullable }) ?? true { object[name] = defaultValue }
             }

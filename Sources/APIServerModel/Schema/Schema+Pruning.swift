@@ -5,21 +5,35 @@ extension Schema {
     ///
     /// - Returns: the document, and the paths of what was dropped (`spec.foo`), for strict field validation.
     public func prune(_ value: JSONValue) -> (value: JSONValue, dropped: [String]) {
+        // Nearly every document has nothing to be dropped, and then need not be built again.
+        if knows(value) { return (value, []) }
         var dropped: [String] = []
-        let result = pruned(value, path: "", &dropped)
+        var place = FieldTrail("")
+        let result = pruned(value, &place, &dropped)
         return (result, dropped)
     }
 
-    private func pruned(_ value: JSONValue, path: String, _ dropped: inout [String]) -> JSONValue {
+    private func knows(_ value: JSONValue) -> Bool {
         switch value {
         case .object(let object):
-            return .object(pruned(object, path: path, &dropped))
+            object.allSatisfy { name, value in
+                property(name).map { $0.knows(value) } ?? rules.preservesUnknownFields
+            }
+        case .array(let elements): rules.items.map { elements.allSatisfy($0.knows) } ?? true
+        default: true
+        }
+    }
+
+    private func pruned(_ value: JSONValue, _ place: inout FieldTrail, _ dropped: inout [String]) -> JSONValue {
+        switch value {
+        case .object(let object):
+            return .object(pruned(object, &place, &dropped))
         case .array(let elements):
             guard let items = rules.items else { return value }
             var result: [JSONValue] = []
             result.reserveCapacity(elements.count)
             for (index, element) in elements.enumerated() {
-                result.append(items.pruned(element, path: "\(path)[\(index)]", &dropped))
+                result.append(place.descend(to: index) { items.pruned(element, &$0, &dropped) })
             }
             return .array(result)
         default:
@@ -27,17 +41,16 @@ extension Schema {
         }
     }
 
-    private func pruned(_ object: JSONObject, path: String, _ dropped: inout [String]) -> JSONObject {
+    private func pruned(_ object: JSONObject, _ place: inout FieldTrail, _ dropped: inout [String]) -> JSONObject {
         var result: [(String, JSONValue)] = []
         result.reserveCapacity(object.count)
         for (name, value) in object {
-            let place = path.isEmpty ? name : "\(path).\(name)"
             if let schema = property(name) {
-                result.append((name, schema.pruned(value, path: place, &dropped)))
+                result.append((name, place.descend(to: name) { schema.pruned(value, &$0, &dropped) }))
             } else if rules.preservesUnknownFields {
                 result.append((name, value))
             } else {
-                dropped.append(place)
+                dropped.append(place.descend(to: name) { $0.text })
             }
         }
         return JSONObject(result)
@@ -46,7 +59,8 @@ extension Schema {
 
 extension Schema {
     func withoutEmpties(_ value: JSONValue) -> JSONValue {
-        switch value {
+        guard holdsEmpties(value) else { return value }
+        return switch value {
         case .object(let object):
             .object(
                 JSONObject(
@@ -60,6 +74,18 @@ extension Schema {
         }
     }
 
+    private func holdsEmpties(_ value: JSONValue) -> Bool {
+        switch value {
+        case .object(let object):
+            object.contains { name, member in
+                guard let schema = property(name) else { return false }
+                return schema.isEmpty(member) || schema.holdsEmpties(member)
+            }
+        case .array(let elements): rules.items.map { elements.contains(where: $0.holdsEmpties) } ?? false
+        default: false
+        }
+    }
+
     private func isEmpty(_ value: JSONValue) -> Bool {
         switch value {
         case .array(let elements): elements.isEmpty && rules.type == .array
@@ -70,7 +96,8 @@ extension Schema {
 
     /// Without nulls where none may be and no default takes their place, which count as absent.
     func withoutForbiddenNulls(_ value: JSONValue) -> JSONValue {
-        switch value {
+        guard value.holdsNulls else { return value }
+        return switch value {
         case .object(let object):
             .object(
                 JSONObject(
@@ -90,11 +117,21 @@ extension Schema {
 extension JSONValue {
     /// Without null members, which are absent ones to the built-in kinds.
     var withoutNulls: JSONValue {
-        switch self {
+        guard holdsNulls else { return self }
+        return switch self {
         case .object(let object):
             .object(JSONObject(object.compactMap { $1.isNull ? nil : ($0, $1.withoutNulls) }))
         case .array(let elements): .array(elements.map(\.withoutNulls))
         default: self
+        }
+    }
+
+    /// Whether a member is null, here or below.
+    var holdsNulls: Bool {
+        switch self {
+        case .object(let object): object.contains { $1.isNull || $1.holdsNulls }
+        case .array(let elements): elements.contains(where: \.holdsNulls)
+        default: false
         }
     }
 }

@@ -4,30 +4,31 @@ extension Schema {
     /// What is wrong with a document, in the words of the API server. `path` is the document's own place.
     public func validate(_ value: JSONValue, at path: String = "") -> [FieldError] {
         var errors: [FieldError] = []
-        validate(value, path, &errors)
+        var place = FieldTrail(path)
+        validate(value, &place, &errors)
         return errors
     }
 
-    private func validate(_ value: JSONValue, _ path: String, _ errors: inout [FieldError]) {
+    private func validate(_ value: JSONValue, _ place: inout FieldTrail, _ errors: inout [FieldError]) {
         if value.isNull, rules.nullable { return }
-        guard hasRightType(value, path, &errors) else { return }
+        guard hasRightType(value, place, &errors) else { return }
         if !rules.enumeration.isEmpty, !rules.enumeration.contains(where: { $0.isSame(as: value) }) {
-            errors.append(.notSupported(path, value, rules.enumeration))
+            errors.append(.notSupported(place.text, value, rules.enumeration))
         }
         switch value {
-        case .string(let text): validate(text, path, &errors)
-        case .integer, .number: validate(number: value, path, &errors)
-        case .array(let elements): validate(elements, path, &errors)
-        case .object(let object): validate(object, path, &errors)
+        case .string(let text): validate(text, place, &errors)
+        case .integer, .number: validate(number: value, place, &errors)
+        case .array(let elements): validate(elements, &place, &errors)
+        case .object(let object): validate(object, &place, &errors)
         case .null, .bool: break
         }
-        validateCombinations(value, path, &errors)
+        validateCombinations(value, &place, &errors)
     }
 
-    private func hasRightType(_ value: JSONValue, _ path: String, _ errors: inout [FieldError]) -> Bool {
+    private func hasRightType(_ value: JSONValue, _ place: FieldTrail, _ errors: inout [FieldError]) -> Bool {
         if rules.isIntOrString {
             if value.integer != nil || value.string != nil { return true }
-            errors.append(.type(path, expected: "integer,string", found: value))
+            errors.append(.type(place.text, expected: "integer,string", found: value))
             return false
         }
         guard let type = rules.type else { return true }
@@ -39,35 +40,35 @@ extension Schema {
             case (.integer, .number): value.integer != nil
             default: false
             }
-        if !fits { errors.append(.type(path, expected: type.rawValue, found: value)) }
+        if !fits { errors.append(.type(place.text, expected: type.rawValue, found: value)) }
         return fits
     }
 
-    private func validate(_ text: String, _ path: String, _ errors: inout [FieldError]) {
-        let length = text.unicodeScalars.count
-        if let limit = rules.maxLength, length > limit { errors.append(.tooLong(path, max: limit)) }
-        if let limit = rules.minLength, length < limit {
-            errors.append(
-                .invalid(path, .string(text), "\(path) in body should be at least \(limit) chars long"))
+    private func validate(_ text: String, _ place: FieldTrail, _ errors: inout [FieldError]) {
+        func fail(_ rule: String) {
+            errors.append(.invalid(place.text, .string(text), "\(place.text) in body \(rule)"))
         }
-        if let pattern = rules.pattern, !pattern.matches(text) {
-            errors.append(.invalid(path, .string(text), "\(path) in body should match '\(pattern)'"))
+        if rules.maxLength != nil || rules.minLength != nil {
+            let length = text.unicodeScalars.count
+            if let limit = rules.maxLength, length > limit { errors.append(.tooLong(place.text, max: limit)) }
+            if let limit = rules.minLength, length < limit { fail("should be at least \(limit) chars long") }
         }
+        if let pattern = rules.pattern, !pattern.matches(text) { fail("should match '\(pattern)'") }
         if let format = rules.format, !StringFormat.accepts(text, as: format) {
-            errors.append(.invalid(path, .string(text), "\(path) in body must be of type \(format): \"\(text)\""))
+            fail("must be of type \(format): \"\(text)\"")
         }
     }
 
-    private func validate(number value: JSONValue, _ path: String, _ errors: inout [FieldError]) {
+    private func validate(number value: JSONValue, _ place: FieldTrail, _ errors: inout [FieldError]) {
         guard let number = value.double else { return }
         func fail(_ rule: String, _ bound: Double) {
-            errors.append(
-                .invalid(path, value, "\(path) in body should be \(rule) \(JSONValue.number(bound).serialized())"))
+            let text = "\(place.text) in body should be \(rule) \(JSONValue.number(bound).serialized())"
+            errors.append(.invalid(place.text, value, text))
         }
         if rules.namesWholeRange, let low = rules.minimum, let high = rules.maximum {
             let range = "\(JSONValue.number(low)) and \(JSONValue.number(high))"
             if !(low...max(low, high)).contains(number) {
-                errors.append(.invalid(path, value, "must be between \(range), inclusive"))
+                errors.append(.invalid(place.text, value, "must be between \(range), inclusive"))
             }
             return
         }
@@ -84,25 +85,28 @@ extension Schema {
             if abs(quotient - quotient.rounded()) > 1e-9 * max(1, abs(quotient)) { fail("a multiple of", factor) }
         }
         if rules.format == "int32", let integer = value.integer, Int32(exactly: integer) == nil {
-            errors.append(.invalid(path, value, "\(path) in body must be of type int32: \"\(integer)\""))
+            let text = "\(place.text) in body must be of type int32: \"\(integer)\""
+            errors.append(.invalid(place.text, value, text))
         }
     }
 
-    private func validate(_ elements: [JSONValue], _ path: String, _ errors: inout [FieldError]) {
+    private func validate(_ elements: [JSONValue], _ place: inout FieldTrail, _ errors: inout [FieldError]) {
         if let limit = rules.maxItems, elements.count > limit {
-            errors.append(.tooMany(path, actual: elements.count, max: limit))
+            errors.append(.tooMany(place.text, actual: elements.count, max: limit))
         }
         if let limit = rules.minItems, elements.count < limit {
-            errors.append(
-                .invalid(path, JSONValue(elements.count), "\(path) in body should have at least \(limit) items"))
+            let text = "\(place.text) in body should have at least \(limit) items"
+            errors.append(.invalid(place.text, JSONValue(elements.count), text))
         }
         if let items = rules.items {
-            for (index, element) in elements.enumerated() { items.validate(element, "\(path)[\(index)]", &errors) }
+            for (index, element) in elements.enumerated() {
+                place.descend(to: index) { items.validate(element, &$0, &errors) }
+            }
         }
         var seen: Set<JSONValue> = []
         for (index, element) in elements.enumerated() {
             guard let identity = identity(of: element), !seen.insert(identity).inserted else { continue }
-            errors.append(.duplicate("\(path)[\(index)]", identity))
+            errors.append(.duplicate("\(place.text)[\(index)]", identity))
         }
     }
 
@@ -115,28 +119,34 @@ extension Schema {
         }
     }
 
-    private func validate(_ object: JSONObject, _ path: String, _ errors: inout [FieldError]) {
-        func place(_ name: String) -> String { path.isEmpty ? name : "\(path).\(name)" }
+    private func validate(_ object: JSONObject, _ place: inout FieldTrail, _ errors: inout [FieldError]) {
         for name in rules.required {
             let value = object[name]
             if value == nil || (rules.emptyIsAbsent && (value == "" || value == [])) {
-                errors.append(.required(place(name)))
+                errors.append(.required(place.descend(to: name) { $0.text }))
             }
         }
         if let limit = rules.maxProperties, object.count > limit {
-            errors.append(.tooMany(path, actual: object.count, max: limit))
+            errors.append(.tooMany(place.text, actual: object.count, max: limit))
         }
         if let limit = rules.minProperties, object.count < limit {
-            errors.append(
-                .invalid(path, JSONValue(object.count), "\(path) in body should have at least \(limit) properties"))
+            let text = "\(place.text) in body should have at least \(limit) properties"
+            errors.append(.invalid(place.text, JSONValue(object.count), text))
         }
-        for (name, value) in object { property(name)?.validate(value, place(name), &errors) }
+        for (name, value) in object {
+            guard let schema = property(name) else { continue }
+            place.descend(to: name) { schema.validate(value, &$0, &errors) }
+        }
     }
 
-    private func validateCombinations(_ value: JSONValue, _ path: String, _ errors: inout [FieldError]) {
+    private func validateCombinations(
+        _ value: JSONValue, _ place: inout FieldTrail, _ errors: inout [FieldError]
+    ) {
+        for schema in rules.allOf { schema.validate(value, &place, &errors) }
+        if rules.anyOf.isEmpty, rules.oneOf.isEmpty, rules.not == nil { return }
+        let path = place.text
         func fail(_ text: String) { errors.append(.invalid(path, value, "\"\(path)\" \(text)")) }
         func accepts(_ schema: Schema) -> Bool { schema.validate(value, at: path).isEmpty }
-        for schema in rules.allOf { schema.validate(value, path, &errors) }
         if !rules.anyOf.isEmpty, !rules.anyOf.contains(where: accepts) {
             fail("must validate at least one schema (anyOf)")
         }

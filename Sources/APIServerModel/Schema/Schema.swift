@@ -75,8 +75,19 @@ public final class Schema: Sendable {
     }
 
     public let rules: Rules
+    /// The members that have a default, by name.
+    let defaulted: [(name: String, schema: Schema)]
+    /// Whether a default may be set, here or below.
+    let setsDefaults: Bool
 
-    public init(_ rules: Rules) { self.rules = rules }
+    public init(_ rules: Rules) {
+        self.rules = rules
+        defaulted = rules.properties.filter { $0.value.rules.defaultValue != nil }.sorted { $0.key < $1.key }
+            .map { ($0.key, $0.value) }
+        setsDefaults =
+            !defaulted.isEmpty || rules.properties.values.contains(where: \.setsDefaults)
+            || rules.additionalProperties?.setsDefaults ?? false || rules.items?.setsDefaults ?? false
+    }
 
     public subscript<Value>(dynamicMember path: KeyPath<Rules, Value>) -> Value { rules[keyPath: path] }
 

@@ -4,11 +4,18 @@ import KubernetesModel
 /// Every resource that is served: the built-in ones and those of the CustomResourceDefinitions.
 struct Registry: Sendable {
     private(set) var resources: [ServedKey: ServedResource] = [:]
+    /// The versions of each group: every request asks for one.
+    private var versions: [String: Set<String>] = [:]
 
-    mutating func serve(_ resource: ServedResource) { resources[resource.key] = resource }
+    mutating func serve(_ resource: ServedResource) {
+        resources[resource.key] = resource
+        versions[resource.key.group, default: []].insert(resource.key.version)
+    }
 
     mutating func remove(group: String, plural: String) {
         resources = resources.filter { $0.key.group != group || $0.key.plural != plural }
+        let rest = Set(resources.keys.filter { $0.group == group }.map(\.version))
+        versions[group] = rest.isEmpty ? nil : rest
     }
 
     subscript(group: String, version: String, plural: String) -> ServedResource? {
@@ -19,10 +26,10 @@ struct Registry: Sendable {
 
     /// Whether anything is served under a group and version.
     func hasVersion(group: String, version: String) -> Bool {
-        resources.keys.contains { $0.group == group && $0.version == version }
+        versions[group]?.contains(version) ?? false
     }
 
-    func hasGroup(_ group: String) -> Bool { resources.keys.contains { $0.group == group } }
+    func hasGroup(_ group: String) -> Bool { versions[group] != nil }
 
     /// In the order in which discovery lists them: the built-in ones, then the custom ones by name.
     var definitions: [ResourceDefinition] {

@@ -105,8 +105,8 @@ public struct StatusWrite: Sendable, Hashable {
 
     /// Nil when nothing changes.
     init?<Status: ProgressingStatus>(metadata: ObjectMeta, from old: Status, to new: Status) {
-        guard let change = old.json.mergePatch(to: new.json) else { return nil }
         status = new.json
+        guard let change = old.json.mergePatch(to: status) else { return nil }
         isProgressAlone = new.differsInProgressAlone(from: old)
         patch = [
             "metadata": ["uid": .string(metadata.uid), "resourceVersion": .string(metadata.resourceVersion)],

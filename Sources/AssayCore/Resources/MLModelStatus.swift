@@ -39,8 +39,8 @@ public struct MLModelStatus: Sendable, Hashable {
     public var revisions: [Revision]
     public var lastHandledReconcileAt: String?
 
-    public init(observedGeneration: Int64 = -1) {
-        self.observedGeneration = observedGeneration
+    public init() {
+        observedGeneration = -1
         conditions = []
         runs = []
         revisions = []

@@ -32,8 +32,8 @@ public struct TrainingJobStatus: Sendable, Hashable {
     public var completionTime: Timestamp?
     public var lastHandledReconcileAt: String?
 
-    public init(observedGeneration: Int64 = -1) {
-        self.observedGeneration = observedGeneration
+    public init() {
+        observedGeneration = -1
         conditions = []
         attempts = []
         metrics = []

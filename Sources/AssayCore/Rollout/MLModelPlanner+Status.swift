@@ -132,6 +132,7 @@ extension MLModelPlanner {
     /// The oldest of the history first gives up its details, then its values, then its place. The TrainingJobs still
     /// have them.
     private mutating func shrink() {
+        guard isTooLarge else { return }
         shrinkRuns {
             $0.parameters = [:]
             $0.verdicts = []

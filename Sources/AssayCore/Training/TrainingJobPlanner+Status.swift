@@ -58,12 +58,24 @@ extension TrainingJobPlanner {
         status.observedGeneration = job.metadata.generation
         status.lastHandledReconcileAt = job.metadata.annotations[Label.requestedAt]
         let message = "\(failure.operation): \(failure.message)"
-        if failure.isRejection {
+        if status.isFinished {
+            tellBesideResult(failure, message)
+        } else if failure.isRejection {
             stall(.invalid, reason: failure.reason, message: message)
         } else {
             progress(status.phase ?? .pending, reason: failure.reason, message: message)
         }
         return finish()
+    }
+
+    /// What failed comes after the result, which stays.
+    private mutating func tellBesideResult(_ failure: ActionFailure, _ message: String) {
+        status.reason = failure.reason
+        conditions.settle(
+            ready: status.phase == .succeeded, reason: failure.reason, message: message,
+            failure.isRejection
+                ? .stalled(reason: failure.reason, message: message)
+                : .reconciling(reason: failure.reason, message: message))
     }
 
     mutating func finish() -> Plan {

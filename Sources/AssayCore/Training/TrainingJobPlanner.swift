@@ -103,7 +103,8 @@ struct TrainingJobPlanner {
         begin(TrainingJobPlan.jobName(of: job, attempt: number), number: number, spec)
     }
 
-    /// Creates the Job of an attempt, unless it is there or may not be.
+    /// Creates the Job of an attempt, unless it is there or may not be. After a restart the caches may be so old that they
+    /// know nothing of a Job that was made, had its result and was cleared away.
     private mutating func begin(_ name: String, number: Int, _ spec: TrainingJobSpec) {
         if let child = observed.jobs.first(where: { $0.metadata.name == name }) {
             guard isOurs(child.metadata) else { return }
@@ -123,6 +124,10 @@ struct TrainingJobPlanner {
             stall(.invalid, reason: "PodRefused", message: refusals.text)
             // Labels of the namespace and annotations of service accounts are not watched.
             result.requeueAfter = .seconds(60)
+            return
+        }
+        guard observed.isLive else {
+            result.needsLiveObservation = true
             return
         }
         result.actions.append(.create(.jobs, rendered, manager: FieldManager.spec))

@@ -25,21 +25,19 @@ public final class LeaderElector: Sendable {
 
     /// - Parameters:
     ///   - client: must not itself wait for leadership.
-    ///   - lease: the Lease's namespace and name.
+    ///   - configuration: by which Lease, and how fast.
     ///   - identity: unique among all candidates that ever live, a pod's restarts included.
-    ///   - times: how long what lasts.
     ///   - time: tells the time; a test gives one that it moves itself.
     ///   - seed: of the spread of waits.
     ///   - logger: takes its lines.
     ///   - metrics: shows whether this replica leads; nil where nobody looks.
     public init(
-        client: KubernetesClient, lease: ObjectKey, identity: String, times: LeaderElectionTimes = .standard,
+        client: KubernetesClient, configuration: LeaderElectionConfiguration, identity: String,
         time: any TimeSource = SystemTime(), seed: UInt64 = .random(in: .min ... .max), logger: Logger,
         metrics: MetricsRegistry? = nil
     ) {
         self.client = client
-        self.lease = lease
-        self.times = times
+        (lease, times) = (configuration.lease, configuration.times)
         self.time = time
         random = Locked(SeededGenerator(seed: seed))
         self.logger = logger
@@ -47,6 +45,9 @@ public final class LeaderElector: Sendable {
         master.set(0)
         state = Locked(LeaderElection(identity: identity, times: times))
     }
+
+    /// The same client, which starts no write while this replica does not lead.
+    public var guarded: KubernetesClient { client.writing(onlyWhile: { self.isLeader }) }
 
     /// Who this replica is in the Lease.
     public var identity: String { state.withLock { $0.identity } }
@@ -56,6 +57,12 @@ public final class LeaderElector: Sendable {
     public var holder: String? { state.withLock { $0.holder } }
     /// Why the last try failed; nil where it did not.
     public var lastError: KubernetesError? { failure.withLock { $0 } }
+
+    /// Not well where the server forbids the Lease, for time will not mend that.
+    var health: Health {
+        guard let error = lastError, error.isForbidden else { return .healthy }
+        return .unhealthy("\(error)")
+    }
 
     /// Waits until this replica leads, runs `lead`, and gives the lease back when that is over. It is renewed until then,
     /// also while `lead` finishes what it has begun after the order to stop.

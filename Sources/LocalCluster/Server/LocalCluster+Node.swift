@@ -29,7 +29,8 @@ extension LocalCluster {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { try await worker.run() }
                 group.addTask { try await onReady(cluster) }
-                try await group.waitForAll()
+                // Not waitForAll: that would wait for the node where the other has failed.
+                for try await _ in group {}
             }
         }
     }

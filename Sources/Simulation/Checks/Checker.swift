@@ -37,7 +37,7 @@ final class Checker: Sendable {
         for invariant in Invariant.all {
             if let detail = invariant.breach(moment) { fail(Violation(invariant: invariant.name, detail: detail)) }
         }
-        let isServed = server.isServed
+        let isServed = server.isServed(Person.key)
         state.withLock { state in
             state.wasServed = isServed
             state.states += 1

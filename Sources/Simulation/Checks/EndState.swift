@@ -10,23 +10,25 @@ public struct EndState: Sendable, Hashable, CustomStringConvertible {
     /// - Parameter isPatient: people waited between their acts, so that the history is known too.
     init(_ server: APIServer, isPatient: Bool, accuracy: (String) -> Double?) {
         var lines: [String] = []
-        for model in server.objects(.mlModels) {
+        for model in server.objects(.mlModels) where model.isInStory {
             lines.append("model \(Self.text(model, isPatient: isPatient))")
             if isPatient { lines += Self.history(model) }
         }
-        for service in server.objects(.services) where service.place.name == ToyModel.name {
+        for service in server.objects(.services) where service.place == Person.key {
             let run = server.deployment(servedBy: service)?["spec", "template"]?.run
             let ours = service.controllerUID == nil ? "somebody's" : "ours"
             lines.append("service \(ours) selecting \(service["spec", "selector"]?.object?.count ?? 0) labels")
             if let run { lines.append("serves \(accuracy(run).map { "\($0)" } ?? "nothing that ended well")") }
         }
-        for deployment in server.objects(.deployments) {
+        for deployment in server.objects(.deployments) where deployment.isInStory {
             lines.append(
                 "deployment of \(deployment["spec", "replicas"]?.int ?? -1), available "
                     + "\(deployment["status", "availableReplicas"]?.int ?? 0)")
         }
         if isPatient {
-            lines.append("\(server.objects(.trainingJobs).count) trainingjobs, \(server.objects(.jobs).count) jobs")
+            lines.append(
+                "\(server.objects(.trainingJobs).count(where: \.isInStory)) trainingjobs, "
+                    + "\(server.objects(.jobs).count(where: \.isInStory)) jobs")
         }
         let unowned = Self.orphans(server)
         if unowned > 0 { lines.append("\(unowned) orphans") }

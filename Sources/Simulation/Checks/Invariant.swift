@@ -14,7 +14,7 @@ struct Moment {
 
     /// The write, where it is the operator's.
     var operatorWrite: SimulatedServer.Write? {
-        guard let write, write.actor.hasPrefix("operator"), !write.call.isEvent else { return nil }
+        guard let write, write.actor.hasPrefix("operator"), !write.call.isEvent, !write.call.isLease else { return nil }
         return write
     }
 
@@ -96,7 +96,8 @@ struct Invariant: Sendable {
 
     /// No write of the operator's takes the model off the air.
     private static func servesOn(_ moment: Moment) -> String? {
-        guard let write = moment.operatorWrite, write.isAccepted, moment.wasServed, !moment.server.isServed else {
+        guard let write = moment.operatorWrite, write.isAccepted, moment.wasServed, !moment.server.isServed(Person.key)
+        else {
             return nil
         }
         return "\(write.call.description) takes away what serves"
@@ -142,7 +143,21 @@ struct Invariant: Sendable {
 
     private static func oneNamespace(_ moment: Moment) -> String? {
         guard let write = moment.operatorWrite, write.isAccepted else { return nil }
-        return write.call.namespace == ToyModel.namespace ? nil : "\(write.call.description) in another namespace"
+        guard let namespace = write.call.namespace, [ToyModel.namespace, ToyModel.neighbour].contains(namespace) else {
+            return "\(write.call.description) in a namespace without a model"
+        }
+        guard write.call.method == "POST" else { return nil }
+        do {
+            guard let owner = try JSONValue(parsing: write.request.body).controllerUID else {
+                return "\(write.call.description) names no owner"
+            }
+            let isElsewhere = [ResourceType.mlModels, .trainingJobs].contains { type in
+                moment.server.objects(type).contains { $0.identity == owner && $0.place.namespace != namespace }
+            }
+            return isElsewhere ? "\(write.call.description) for an owner in another namespace" : nil
+        } catch {
+            return "a body that is no JSON"
+        }
     }
 
     /// Never on the way and stuck at once, and never without a word on readiness.
@@ -171,17 +186,20 @@ extension APIServer {
     /// The Deployment of the revision that a Service selects.
     func deployment(servedBy service: JSONValue) -> JSONValue? {
         guard let revision = service["spec", "selector", Label.revision]?.string else { return nil }
-        return objects(.deployments).first { $0.label(Label.revision) == revision && !$0.isGoing }
+        let namespace = service.place.namespace
+        return objects(.deployments).first {
+            $0.label(Label.revision) == revision && $0.place.namespace == namespace && !$0.isGoing
+        }
     }
 
     /// Whether requests to the model reach a pod that is ready and stays.
-    var isServed: Bool {
-        guard let service = object(.services, Person.key), service.controllerUID != nil, !service.isGoing,
+    func isServed(_ key: ObjectKey) -> Bool {
+        guard let service = object(.services, key), service.controllerUID != nil, !service.isGoing,
             deployment(servedBy: service) != nil
         else { return false }
         let selector = service["spec", "selector"]?.object ?? [:]
         return objects(.pods).contains { pod in
-            !pod.isGoing && pod.isConditionTrue("Ready")
+            pod.place.namespace == key.namespace && !pod.isGoing && pod.isConditionTrue("Ready")
                 && selector.allSatisfy { pod.label($0.key) == $0.value.string }
         }
     }

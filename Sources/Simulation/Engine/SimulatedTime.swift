@@ -77,6 +77,13 @@ final class SimulatedTime: TimeSource {
         }
     }
 
+    /// Forgets all alarms. Who made them may be held by them.
+    func clear() {
+        state.withLock { state in
+            state.waiters = state.waiters.filter { if case .alarm = $0.value { false } else { true } }
+        }
+    }
+
     /// Moves to the next moment and wakes one who waits for it. False where nobody waits.
     func advance() -> Bool {
         let next = state.withLock { state -> Waiter? in

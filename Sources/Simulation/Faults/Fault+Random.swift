@@ -9,8 +9,10 @@ extension Simulation {
         let replicas = random.next() % 4 == 0 ? 2 : 1
         let count = Int(random.next() % 9)
         var faults: [Fault] = []
-        for _ in 0..<count { faults += Fault.random(&random, replicas: replicas) }
-        self.init(seed: seed, story: story, faults: faults, replicas: replicas)
+        for _ in 0..<count { faults += Fault.random(&random, replicas: replicas, touched: story.touched) }
+        let elects = replicas > 1 && random.next() % 2 == 0
+        self.init(seed: seed, story: story, faults: faults, replicas: replicas, elects: elects)
+        hasNeighbour = random.next() % 8 == 0
     }
 }
 
@@ -18,32 +20,36 @@ extension Fault {
     private static let kinds = ["mlmodels", "trainingjobs", "jobs", "pods", "deployments", "services"]
 
     /// One fault, or a crash and another during what follows it (P2).
-    static func random(_ random: inout SeededGenerator, replicas: Int) -> [Fault] {
+    ///
+    /// - Parameter touched: the kinds that people touch, with which half of what concerns a kind goes wrong.
+    static func random(_ random: inout SeededGenerator, replicas: Int, touched: [String]) -> [Fault] {
         func number(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &random) }
-        func kind() -> String { kinds[number(0...kinds.count - 1)] }
+        func kind() -> String {
+            let some = !touched.isEmpty && number(0...1) == 0 ? touched : kinds
+            return some[number(0...some.count - 1)]
+        }
+        // Much goes wrong only in the moments after somebody has done something.
+        func moment() -> Trigger {
+            number(0...1) == 0 ? .time(number(0...60_000)) : .act(number(0...3), after: number(0...20_000))
+        }
         let write = number(1...30)
-        switch number(0...13) {
+        switch number(0...18) {
         case 0, 1: return [Fault(.write(write), crash(&random))]
         case 2: return [Fault(.write(write), crash(&random)), Fault(.write(write + number(1...4)), crash(&random))]
-        case 3, 4:
-            return [
-                Fault(.time(number(0...60_000)), .lag(kind(), number(100...60_000), lasting: number(1000...90_000)))
-            ]
-        case 5: return [Fault(.time(number(0...60_000)), .collapse(kind(), lasting: number(1000...60_000)))]
-        case 6: return [Fault(.time(number(0...60_000)), .close(kind()))]
-        case 7:
-            return [
-                Fault(
-                    .time(number(0...60_000)),
-                    number(0...3) == 0 ? .compact : .gone(kind(), asEvent: number(0...1) == 0))
-            ]
+        case 3, 4: return [Fault(moment(), .lag(kind(), number(100...60_000), lasting: number(1000...90_000)))]
+        case 5: return [Fault(moment(), .collapse(kind(), lasting: number(1000...60_000)))]
+        case 6: return [Fault(moment(), .close(kind()))]
+        case 7: return [Fault(moment(), number(0...3) == 0 ? .compact : .gone(kind(), asEvent: number(0...1) == 0))]
         case 8: return [Fault(.write(write), .refuse(code: 409, retryAfter: nil, count: [1, 3, 1000][number(0...2)]))]
         case 9: return [Fault(.write(write), refusal(&random, [404, 422]))]
         case 10: return [Fault(.call(number(1...80)), refusal(&random, [401, 403, 429, 500, 503]))]
         case 11: return [Fault(.write(write), number(0...2) == 0 ? .drop : .loseAnswer)]
         case 12: return [Fault(.write(write), .late(number(100...60_000)))]
-        default:
-            return [Fault(.time(number(0...60_000)), .pause(replica: number(0...replicas - 1), number(5000...60_000)))]
+        case 13, 14:
+            return [Fault(moment(), .outage(kind(), lasting: number(1000...60_000), isGone: number(0...1) == 0))]
+        case 15: return [Fault(moment(), .cutOff(replica: number(0...replicas - 1), number(1000...60_000)))]
+        case 16: return [Fault(moment(), .clockSet(replica: number(0...replicas - 1), number(-30_000...30_000)))]
+        default: return [Fault(moment(), .pause(replica: number(0...replicas - 1), number(5000...60_000)))]
         }
     }
 

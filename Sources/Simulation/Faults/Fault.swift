@@ -9,6 +9,8 @@ public struct Fault: Sendable, Hashable, CustomStringConvertible {
         case call(Int)
         /// So many milliseconds after the start.
         case time(Int)
+        /// So many milliseconds after a person's n-th act, from 0.
+        case act(Int, after: Int)
     }
 
     public enum Effect: Sendable, Hashable {
@@ -29,12 +31,19 @@ public struct Fault: Sendable, Hashable, CustomStringConvertible {
         case collapse(String, lasting: Int)
         /// A kind's watches end, and what comes before the next list is not seen.
         case close(String)
-        /// The version that a kind's next watch begins at is too old.
+        /// A kind's watches end, and none can be opened for so many milliseconds; what they begin at may be too old then.
+        case outage(String, lasting: Int, isGone: Bool)
+        /// The version that a kind's next watch begins at is too old, and so is that of the list that follows, after its
+        /// first page.
         case gone(String, asEvent: Bool)
         /// The server forgets all changes up to now.
         case compact
         /// A replica stands still for so many milliseconds: what it has sent arrives later.
         case pause(replica: Int, Int)
+        /// A replica's connections break, and it makes none for so many milliseconds.
+        case cutOff(replica: Int, Int)
+        /// A replica's wall clock is set so many milliseconds ahead, or back.
+        case clockSet(replica: Int, Int)
     }
 
     public var trigger: Trigger
@@ -54,9 +63,9 @@ public struct Fault: Sendable, Hashable, CustomStringConvertible {
         case .loseAnswer, .drop: "P9"
         case .late: "P13"
         case .lag: "P3"
-        case .collapse, .close: "P5"
+        case .collapse, .close, .outage: "P5"
         case .gone, .compact: "P6"
-        case .pause: "P13"
+        case .pause, .cutOff, .clockSet: "P13"
         }
     }
 
@@ -67,6 +76,7 @@ public struct Fault: Sendable, Hashable, CustomStringConvertible {
             case .event(let number): "at event \(number)"
             case .call(let number): "at request \(number)"
             case .time(let milliseconds): "at \(milliseconds) ms"
+            case .act(let number, let milliseconds): "\(milliseconds) ms after act \(number)"
             }
         return "\(perturbation) \(when): \(effect)"
     }

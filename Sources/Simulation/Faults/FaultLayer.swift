@@ -15,6 +15,16 @@ final class FaultLayer: Sendable {
         case gone(asEvent: Bool)
     }
 
+    /// Whose watches break: nil stands for all.
+    struct Cut: Sendable {
+        var plural: String?
+        var replica: Int?
+
+        func concerns(_ plural: String, of replica: Int) -> Bool {
+            (self.plural ?? plural) == plural && (self.replica ?? replica) == replica
+        }
+    }
+
     fileprivate struct Refusal {
         var code: Int
         var retryAfter: String?
@@ -34,9 +44,14 @@ final class FaultLayer: Sendable {
         var lags: [String: (lag: Duration, until: Duration)] = [:]
         var collapsing: [String: Duration] = [:]
         var gone: [String: Bool] = [:]
+        /// Kinds whose next list is too old at its second page.
+        var expired: Set<String> = []
+        var outages: [String: Duration] = [:]
         var pauses: [Int: Duration] = [:]
+        var cuts: [Int: Duration] = [:]
+        var skews: [Int: Duration] = [:]
         var fired: [String: Int] = [:]
-        var watchHandlers: [@Sendable (String) -> Void] = []
+        var watchHandlers: [@Sendable (Cut) -> Void] = []
     }
 
     /// However often a refusal is repeated, it is no longer than this, so that stories go on.
@@ -65,7 +80,11 @@ final class FaultLayer: Sendable {
             state.lags = [:]
             state.collapsing = [:]
             state.gone = [:]
+            state.expired = []
+            state.outages = [:]
             state.pauses = [:]
+            state.cuts = [:]
+            state.skews = [:]
         }
     }
 
@@ -77,19 +96,30 @@ final class FaultLayer: Sendable {
         }
     }
 
-    func onWatchFault(_ body: @escaping @Sendable (String) -> Void) { state.withLock { $0.watchHandlers.append(body) } }
+    /// Sets an alarm for each fault that follows this act.
+    func follow(act: Int, _ server: SimulatedServer) {
+        for fault in state.withLock({ $0.waiting }) {
+            guard case .act(act, let milliseconds) = fault.trigger else { continue }
+            time.alarm(after: .milliseconds(milliseconds)) { [weak self] in self?.strike(fault, server) }
+        }
+    }
+
+    func onWatchFault(_ body: @escaping @Sendable (Cut) -> Void) { state.withLock { $0.watchHandlers.append(body) } }
 
     // MARK: Requests
 
-    func judge(_ call: APICall) -> Verdict {
+    func judge(_ call: APICall, by replica: Int) -> Verdict {
         let now = time.monotonicNow()
         let (verdict, fault) = state.withLock { state -> (Verdict, Fault?) in
             if state.isOver { return (.pass, nil) }
+            if let end = state.cuts[replica], now < end { return (.drop, nil) }
             if call.isWatch {
+                if let end = state.outages[call.plural], now < end { return (.refuse(code: 503, retryAfter: nil), nil) }
                 return (state.gone.removeValue(forKey: call.plural).map { .gone(asEvent: $0) } ?? .pass, nil)
             }
+            if call.isContinuation, state.expired.remove(call.plural) != nil { return (.gone(asEvent: false), nil) }
             state.calls += 1
-            if call.isWrite {
+            if call.isWrite, !call.isLease {
                 if call.isEvent { state.events += 1 } else { state.writes += 1 }
             }
             if let fault = state.due(call) {
@@ -101,6 +131,9 @@ final class FaultLayer: Sendable {
         if let fault { trace.add("fault \(fault)") }
         return verdict
     }
+
+    /// What the server never saw is told by those who kept it back.
+    func note(_ what: String) { trace.add(what) }
 
     // MARK: Watches and pauses
 
@@ -116,6 +149,9 @@ final class FaultLayer: Sendable {
         let now = time.monotonicNow()
         return state.withLock { $0.collapsing[plural].map { now < $0 } ?? false }
     }
+
+    /// How far a replica's wall clock is ahead.
+    func skew(_ replica: Int) -> Duration { state.withLock { $0.skews[replica] ?? .zero } }
 
     /// How long a replica still stands still.
     func pause(_ replica: Int) -> Duration {
@@ -138,20 +174,36 @@ final class FaultLayer: Sendable {
         case .collapse(let plural, let lasting):
             let until = now + .milliseconds(lasting)
             state.withLock { $0.collapsing[plural] = until }
-        case .close(let plural): closeWatches(plural)
+        case .close(let plural): closeWatches(Cut(plural: plural))
+        case .outage(let plural, let lasting, let isGone):
+            let until = now + .milliseconds(lasting)
+            state.withLock { state in
+                state.outages[plural] = until
+                if isGone { state.gone[plural] = false }
+            }
+            closeWatches(Cut(plural: plural))
         case .gone(let plural, let asEvent):
-            state.withLock { $0.gone[plural] = asEvent }
-            closeWatches(plural)
+            state.withLock { state in
+                state.gone[plural] = asEvent
+                state.expired.insert(plural)
+            }
+            closeWatches(Cut(plural: plural))
         case .compact: server.compact()
         case .pause(let replica, let milliseconds):
             let until = now + .milliseconds(milliseconds)
             state.withLock { $0.pauses[replica] = until }
+        case .cutOff(let replica, let milliseconds):
+            let until = now + .milliseconds(milliseconds)
+            state.withLock { $0.cuts[replica] = until }
+            closeWatches(Cut(replica: replica))
+        case .clockSet(let replica, let milliseconds):
+            state.withLock { $0.skews[replica] = .milliseconds(milliseconds) }
         case .crash, .refuse, .loseAnswer, .drop, .late: break
         }
     }
 
-    private func closeWatches(_ plural: String) {
-        for handler in state.withLock({ $0.watchHandlers }) { handler(plural) }
+    private func closeWatches(_ cut: Cut) {
+        for handler in state.withLock({ $0.watchHandlers }) { handler(cut) }
     }
 }
 
@@ -159,10 +211,10 @@ extension FaultLayer.State {
     fileprivate mutating func due(_ call: APICall) -> Fault? {
         let index = waiting.firstIndex {
             switch $0.trigger {
-            case .write(let number): call.isWrite && !call.isEvent && number == writes
+            case .write(let number): call.isWrite && !call.isEvent && !call.isLease && number == writes
             case .event(let number): call.isWrite && call.isEvent && number == events
             case .call(let number): number == calls
-            case .time: false
+            case .time, .act: false
             }
         }
         return index.map { waiting.remove(at: $0) }
@@ -181,7 +233,7 @@ extension FaultLayer.State {
         case .loseAnswer: return .loseAnswer
         case .drop: return .drop
         case .late(let milliseconds): return call.isWrite ? .late(.milliseconds(milliseconds)) : .drop
-        case .lag, .collapse, .close, .gone, .compact, .pause: return .pass
+        case .lag, .collapse, .close, .outage, .gone, .compact, .pause, .cutOff, .clockSet: return .pass
         }
     }
 

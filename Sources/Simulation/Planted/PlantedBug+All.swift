@@ -6,49 +6,37 @@ extension PlantedBug {
         PlantedBug(
             "stale-model", .staleState, "mlmodels", .readsCache, "The live look at a model is answered by its cache."),
         PlantedBug(
-            "stale-trainingjobs", .staleState, "trainingjobs", .readsCache,
-            "The live look at TrainingJobs is answered by their cache."),
-        PlantedBug(
             "stale-jobs", .staleState, "jobs", .readsCache,
             "Whether a Job is lost is decided by the cache of Jobs."),
         PlantedBug(
             "stale-pods", .staleState, "pods", .readsCache,
             "A finished Job's metrics are read from the cache of pods, which may be behind that of Jobs."),
         PlantedBug(
-            "stale-deployments", .staleState, "deployments", .readsCache,
-            "Promotion and clean-up trust the cache of Deployments."),
-        PlantedBug(
             "stale-service", .staleState, "services", .readsCache, "Whether the name is free is asked of the cache."),
         PlantedBug(
-            "model-status-forced", .staleState, "mlmodels", .forcesConflict,
-            "A model's status that meets a conflict is sent again with the new version and the old content."),
-        PlantedBug(
-            "training-status-forced", .staleState, "trainingjobs", .forcesConflict,
-            "A TrainingJob's status that meets a conflict is sent again with the new version and the old content."),
-        PlantedBug(
-            "delete-without-uid", .staleState, "deployments", .forgets(uidOf: "DELETE"),
+            "delete-deployment-without-uid", .staleState, "deployments", .forgets(uidOf: "DELETE"),
             "A Deployment is deleted by its name alone."),
         PlantedBug(
-            "patch-without-uid", .staleState, "services", .forgets(uidOf: "PATCH"),
+            "delete-run-without-uid", .staleState, "trainingjobs", .forgets(uidOf: "DELETE"),
+            "A TrainingJob is deleted by its name alone."),
+        PlantedBug(
+            "patch-service-without-uid", .staleState, "services", .forgets(uidOf: "PATCH"),
             "A Service is changed by its name alone."),
         PlantedBug(
-            "status-without-version", .staleState, "mlmodels", .forgetsVersion,
+            "patch-deployment-without-uid", .staleState, "deployments", .forgets(uidOf: "PATCH"),
+            "A Deployment is changed and scaled by its name alone."),
+        PlantedBug(
+            "patch-job-without-uid", .staleState, "jobs", .forgets(uidOf: "PATCH"),
+            "A Job is suspended, and given its lifetime, by its name alone."),
+        PlantedBug(
+            "model-status-without-version", .staleState, "mlmodels", .forgetsVersion,
             "A model's status names no resource version, and so wins over whatever was written meanwhile."),
+        PlantedBug(
+            "training-status-without-version", .staleState, "trainingjobs", .forgetsVersion,
+            "A TrainingJob's status names no resource version, and so wins over whatever was written meanwhile."),
     ]
 
     private static let intermediate: [PlantedBug] = [
-        PlantedBug(
-            "lost-run", .intermediateState, "trainingjobs", .trustsLostAnswer(method: "POST"),
-            "A TrainingJob whose creation got no answer counts as made."),
-        PlantedBug(
-            "lost-job", .intermediateState, "jobs", .trustsLostAnswer(method: "POST"),
-            "A Job whose creation got no answer counts as made."),
-        PlantedBug(
-            "lost-deployment", .intermediateState, "deployments", .trustsLostAnswer(method: "POST"),
-            "A Deployment whose creation got no answer counts as made."),
-        PlantedBug(
-            "lost-model-status", .intermediateState, "mlmodels", .trustsLostAnswer(method: "PATCH"),
-            "A model's status that got no answer counts as written."),
         PlantedBug(
             "swallowed-run", .intermediateState, "trainingjobs", .swallowsError(method: "POST"),
             "A TrainingJob that the server could not make counts as made."),
@@ -62,17 +50,38 @@ extension PlantedBug {
             "swallowed-training-status", .intermediateState, "trainingjobs", .swallowsError(method: "PATCH"),
             "A TrainingJob's status that was refused counts as written."),
         PlantedBug(
-            "swallowed-deletion", .intermediateState, "deployments", .swallowsError(method: "DELETE"),
-            "A Deployment whose deletion was refused counts as deleted."),
+            "swallowed-model-status", .intermediateState, "mlmodels", .swallowsError(method: "PATCH"),
+            "A model's status that was refused counts as written."),
         PlantedBug(
             "forgotten-run", .intermediateState, "trainingjobs", .assumesDoneAfterRestart(method: "POST"),
-            "A restarted operator takes the TrainingJob of a run in the status for made."),
+            "A restarted operator takes the TrainingJobs of the runs in the status for made."),
         PlantedBug(
             "forgotten-job", .intermediateState, "jobs", .assumesDoneAfterRestart(method: "POST"),
-            "A restarted operator takes the Job of an attempt for made."),
+            "A restarted operator takes the Jobs of attempts for made."),
+        PlantedBug(
+            "forgotten-deployment", .intermediateState, "deployments", .assumesDoneAfterRestart(method: "POST"),
+            "A restarted operator takes the Deployments of revisions for made."),
+        PlantedBug(
+            "forgotten-service", .intermediateState, "services", .assumesDoneAfterRestart(method: "POST"),
+            "A restarted operator takes the Service for made."),
+        PlantedBug(
+            "forgotten-promotion", .intermediateState, "services", .assumesDoneAfterRestart(method: "PATCH"),
+            "A restarted operator believes that the Service leads to the newest revision."),
         PlantedBug(
             "forgotten-clean-up", .intermediateState, "deployments", .assumesDoneAfterRestart(method: "DELETE"),
-            "A restarted operator takes the old Deployment for cleared away."),
+            "A restarted operator takes old Deployments for cleared away."),
+        PlantedBug(
+            "forgotten-training-status", .intermediateState, "trainingjobs", .assumesDoneAfterRestart(method: "PATCH"),
+            "A restarted operator takes the status of a training for written."),
+        PlantedBug(
+            "forgotten-model-status", .intermediateState, "mlmodels", .assumesDoneAfterRestart(method: "PATCH"),
+            "A restarted operator takes the status of a model for written."),
+        PlantedBug(
+            "forgotten-scale", .intermediateState, "deployments", .assumesDoneAfterRestart(method: "PATCH"),
+            "A restarted operator takes Deployments for changed and scaled."),
+        PlantedBug(
+            "forgotten-suspension", .intermediateState, "jobs", .assumesDoneAfterRestart(method: "PATCH"),
+            "A restarted operator takes Jobs for suspended, resumed and given their lifetime."),
     ]
 
     private static let unobserved: [PlantedBug] = [
@@ -91,14 +100,8 @@ extension PlantedBug {
             "first-deployment-event", .unobservedState, "deployments", .readsFirstOfBatch,
             "Of a Deployment's changes that come together only the first is looked at."),
         PlantedBug(
-            "first-model-event", .unobservedState, "mlmodels", .readsFirstOfBatch,
-            "Of a model's changes that come together only the first is looked at."),
-        PlantedBug(
             "gap-in-models", .unobservedState, "mlmodels", .resumesAtPresent,
             "The watch of models begins again at the present."),
-        PlantedBug(
-            "gap-in-trainingjobs", .unobservedState, "trainingjobs", .resumesAtPresent,
-            "The watch of TrainingJobs begins again at the present."),
         PlantedBug(
             "gap-in-jobs", .unobservedState, "jobs", .resumesAtPresent, "The watch of Jobs begins again at the present."
         ),
@@ -106,10 +109,19 @@ extension PlantedBug {
             "gap-in-deployments", .unobservedState, "deployments", .resumesAtPresent,
             "The watch of Deployments begins again at the present."),
         PlantedBug(
+            "gap-in-services", .unobservedState, "services", .resumesAtPresent,
+            "The watch of Services begins again at the present."),
+        PlantedBug(
+            "deaf-to-jobs", .unobservedState, "jobs", .isDeafWhileItWrites,
+            "What happens to a Job while a write is under way is lost."),
+        PlantedBug(
+            "deaf-to-deployments", .unobservedState, "deployments", .isDeafWhileItWrites,
+            "What happens to a Deployment while a write is under way is lost."),
+        PlantedBug(
             "list-keeps-services", .unobservedState, "services", .listNeverRemoves,
             "A Service that a later list lacks stays in the cache."),
         PlantedBug(
-            "list-keeps-jobs", .unobservedState, "jobs", .listNeverRemoves,
-            "A Job that a later list lacks stays in the cache."),
+            "list-keeps-deployments", .unobservedState, "deployments", .listNeverRemoves,
+            "A Deployment that a later list lacks stays in the cache."),
     ]
 }

@@ -17,16 +17,13 @@ public struct PlantedBug: Sendable, Hashable, CustomStringConvertible {
     enum Quirk: Sendable, Hashable {
         /// A read that asks for the truth is answered from what the watch has told.
         case readsCache
-        /// A status that met a conflict is sent again as it is, with the version that stands now.
-        case forcesConflict
         /// The field of a change's or a deletion's metadata that names what was read is missing.
         case forgets(uidOf: String)
+        /// A new status does not name the version of the old one.
         case forgetsVersion
-        /// A write whose answer is lost is taken for done.
-        case trustsLostAnswer(method: String)
         /// A write that the server refuses with a conflict or an error of its own is taken for done.
         case swallowsError(method: String)
-        /// After a restart the first such write is taken for done before the crash.
+        /// After a restart such writes are taken for done before the crash.
         case assumesDoneAfterRestart(method: String)
         /// Deletions are not seen.
         case missesDeletions
@@ -34,6 +31,8 @@ public struct PlantedBug: Sendable, Hashable, CustomStringConvertible {
         case readsFirstOfBatch
         /// A watch that ended begins again at the present, and what came between is lost.
         case resumesAtPresent
+        /// What comes while a write is under way is lost.
+        case isDeafWhileItWrites
         /// A later list adds, but takes nothing away.
         case listNeverRemoves
     }

@@ -14,7 +14,7 @@ struct PlantedTransport: HTTPTransport {
     private struct Memory {
         var view = PlantedView()
         var watches = 0
-        var hasAssumed = false
+        var writesUnderWay = 0
     }
 
     init(_ bug: PlantedBug, around inner: any HTTPTransport, isRestarted: Bool) {
@@ -25,6 +25,11 @@ struct PlantedTransport: HTTPTransport {
 
     func send(_ request: HTTPRequest) async throws(HTTPTransportError) -> HTTPResponse {
         let call = APICall(method: request.method.rawValue, target: request.target)
+        if bug.quirk == .isDeafWhileItWrites, call.isWrite {
+            memory.withLock { $0.writesUnderWay += 1 }
+            defer { memory.withLock { $0.writesUnderWay -= 1 } }
+            return try await inner.send(request)
+        }
         guard call.plural == bug.plural else { return try await inner.send(request) }
         if call.isWatch { return try await watch(request) }
         if !call.isWrite { return try await read(request, call) }
@@ -34,32 +39,12 @@ struct PlantedTransport: HTTPTransport {
     // MARK: What is sent
 
     private func write(_ request: HTTPRequest, _ call: APICall) async throws(HTTPTransportError) -> HTTPResponse {
-        if case .assumesDoneAfterRestart(call.method) = bug.quirk, isRestarted, isFirst() {
+        if bug.quirk == .assumesDoneAfterRestart(method: call.method), isRestarted { return Self.done(request, call) }
+        let response = try await inner.send(changed(request, call))
+        if bug.quirk == .swallowsError(method: call.method), [409, 429, 500, 503].contains(response.status) {
             return Self.done(request, call)
         }
-        let sent = changed(request, call)
-        do {
-            let response = try await inner.send(sent)
-            if case .swallowsError(call.method) = bug.quirk, [409, 429, 500, 503].contains(response.status) {
-                return Self.done(request, call)
-            }
-            if bug.quirk == .forcesConflict, response.status == 409, call.subresource == "status" {
-                return try await force(request) ?? response
-            }
-            return response
-        } catch {
-            if case .trustsLostAnswer(call.method) = bug.quirk, error.code == .broken || error.code == .timeout {
-                return Self.done(request, call)
-            }
-            throw error
-        }
-    }
-
-    private func isFirst() -> Bool {
-        memory.withLock { memory in
-            defer { memory.hasAssumed = true }
-            return !memory.hasAssumed
-        }
+        return response
     }
 
     private func changed(_ request: HTTPRequest, _ call: APICall) -> HTTPRequest {
@@ -68,24 +53,11 @@ struct PlantedTransport: HTTPTransport {
         switch bug.quirk {
         case .forgets(uidOf: "DELETE") where call.method == "DELETE": body["preconditions"] = nil
         case .forgets(uidOf: call.method): body["metadata", "uid"] = nil
-        case .forgetsVersion: body["metadata", "resourceVersion"] = nil
+        case .forgetsVersion where call.subresource == "status": body["metadata", "resourceVersion"] = nil
         default: return request
         }
         request.body = body.serializedBytes()
         return request
-    }
-
-    /// The same content with the version that stands now.
-    private func force(_ request: HTTPRequest) async throws(HTTPTransportError) -> HTTPResponse? {
-        let path = String(request.target.prefix { $0 != "?" }.dropLast("/status".count))
-        let answer = try await inner.send(HTTPRequest(.get, path, headers: request.headers))
-        guard answer.status == 200, let now = Self.json(try await answer.body.collect()),
-            var body = Self.json(request.body), now["metadata", "uid"] == body["metadata", "uid"]
-        else { return nil }
-        body["metadata", "resourceVersion"] = now["metadata", "resourceVersion"]
-        var again = request
-        again.body = body.serializedBytes()
-        return try await inner.send(again)
     }
 
     /// What the operator believes to have been answered.
@@ -94,7 +66,8 @@ struct PlantedTransport: HTTPTransport {
         object["metadata", "name"] = object["metadata", "name"] ?? JSONValue(call.name)
         object["metadata", "namespace"] = JSONValue(call.namespace)
         object["metadata", "uid"] = object["metadata", "uid"] ?? "planted"
-        object["metadata", "resourceVersion"] = object["metadata", "resourceVersion"] ?? "1"
+        // No version: there is no write that the cache could wait for, or miss.
+        object["metadata", "resourceVersion"] = object["metadata", "resourceVersion"] ?? ""
         return response(call.method == "POST" ? 201 : 200, object)
     }
 
@@ -164,6 +137,7 @@ struct PlantedTransport: HTTPTransport {
 
     /// The lines of a watch that the operator heeds.
     private func seen(_ chunk: [UInt8]) -> [UInt8] {
+        if bug.quirk == .isDeafWhileItWrites, memory.withLock({ $0.writesUnderWay > 0 }) { return [] }
         var heeded: [UInt8] = []
         var objects: Set<String> = []
         for line in chunk.split(separator: UInt8(ascii: "\n")) {

@@ -10,16 +10,21 @@ public struct Simulation: Sendable {
     public var seed: UInt64
     public var story: Story
     public var faults: [Fault]
-    /// Operators that run at once, without leader election: safety must hold all the same.
+    /// Operators that run at once.
     public var replicas: Int
+    /// Whether a Lease says which of them works. Safety must hold without, too.
+    public var elects: Bool
+    /// Whether another namespace has a model of the same name, which nobody touches.
+    public var hasNeighbour = false
     /// A mistake that the operators have, to see whether it is caught.
     public var planted: PlantedBug?
 
-    public init(seed: UInt64, story: Story, faults: [Fault] = [], replicas: Int = 1) {
+    public init(seed: UInt64, story: Story, faults: [Fault] = [], replicas: Int = 1, elects: Bool = false) {
         self.seed = seed
         self.story = story
         self.faults = faults
         self.replicas = replicas
+        self.elects = elects
     }
 
     /// What came of it.
@@ -70,7 +75,9 @@ public struct Simulation: Sendable {
             _ = server.handle(request, now: now)
         }
         for definition in definitions { post(ResourceType.customResourceDefinitions.path(), definition) }
-        post(ResourceType.namespaces.path(), ["metadata": ["name": .string(ToyModel.namespace)]])
+        for namespace in [ToyModel.namespace, ToyModel.neighbour, LeadershipCheck.lease.namespace ?? ""] {
+            post(ResourceType.namespaces.path(), ["metadata": ["name": .string(namespace)]])
+        }
         server.tick(now: now)
         return server
     }

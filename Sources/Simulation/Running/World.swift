@@ -11,10 +11,15 @@ import Logging
 
 /// Everything that lives in one simulation, and the loop that drives it.
 final class World: Sendable {
-    /// At rest for so long, a simulation ends.
-    private static let silence: Duration = .seconds(3600)
+    /// At rest for so long, a simulation ends. Those who elect renew their Lease all the time, so that an hour of it
+    /// would cost as much as ten stories; but what was refused twenty times is tried again only after 1,000 s.
+    private var silence: Duration { .seconds(simulation.elects ? 1200 : 3600) }
     /// Whatever moves for longer than this never comes to rest.
     private static let longest: Duration = .seconds(20 * 3600)
+    /// Nor does whatever needs so many writes; a story has some hundred.
+    private static let mostWrites = 5000
+
+    private static let neighbour = ObjectKey(namespace: ToyModel.neighbour, name: ToyModel.name)
 
     private struct State {
         /// When people had done everything and nothing went wrong any more.
@@ -63,6 +68,9 @@ final class World: Sendable {
             group.cancelAll()
             drive { self.state.withLock { $0.hasEnded } }
         }
+        // Both are held by what they hold themselves.
+        server.dismiss()
+        time.clear()
     }
 
     private func drive(until isOver: () -> Bool) {
@@ -76,8 +84,8 @@ final class World: Sendable {
     private var isOver: Bool {
         if checker.violation != nil { return true }
         let now = time.monotonicNow()
-        if now > Self.longest {
-            checker.fail(Violation(invariant: "I14", detail: "no rest within \(Self.longest)"))
+        if now > Self.longest || server.writes > Self.mostWrites {
+            checker.fail(Violation(invariant: "I14", detail: "no rest within \(now), \(server.writes) writes"))
             return true
         }
         let (last, requests) = (server.lastWrite, server.requests)
@@ -88,7 +96,7 @@ final class World: Sendable {
                 state.restSince = since
                 state.requestsBefore = requests
             }
-            return now - since >= Self.silence
+            return now - since >= silence
         }
     }
 
@@ -137,7 +145,7 @@ final class World: Sendable {
                     do {
                         try await daemon.run()
                     } catch {
-                        // Only the health server throws, and there is none.
+                        // It no longer leads, and begins anew. There is no health server, which throws too.
                     }
                 }
                 group.addTask { for await _ in stream {} }
@@ -154,13 +162,19 @@ final class World: Sendable {
     ) -> AssayOperator {
         let transport = ReplicaTransport(
             replica: replica, life: life, server: server, time: time, faults: faults, latency: latency, crash: crash)
-        let wire: any HTTPTransport =
+        var wire: any HTTPTransport =
             simulation.planted.map { PlantedTransport($0, around: transport, isRestarted: lives > 1) } ?? transport
+        wire = PaceCheck(wire, time: time) { [checker] in checker.fail($0) }
+        let election = simulation.elects ? LeaderElectionConfiguration(lease: LeadershipCheck.lease) : nil
+        if simulation.elects { wire = LeadershipCheck(wire, time: time) { [checker] in checker.fail($0) } }
         var logger = Logger(label: "simulation")
         logger.logLevel = .critical
         return AssayOperator(
-            configuration: OperatorConfiguration(workers: 2, instance: "operator-\(replica)"), transport: wire,
-            credentials: .token(Simulation.token), host: "simulation", time: time,
+            configuration: OperatorConfiguration(
+                workers: 2, instance: "operator-\(replica)", election: election),
+            cluster: ClientConfiguration(
+                transport: TransportConfiguration(server: "simulation"), credentials: .token(Simulation.token)),
+            transport: wire, time: ReplicaTime(replica: replica, inner: time, faults: faults),
             seed: simulation.seed &+ UInt64(replica) &* 1_000_003 &+ lives, logger: logger)
     }
 
@@ -170,9 +184,11 @@ final class World: Sendable {
         let person = Person(server: server)
         do {
             try await time.sleep(for: latency.next(0...3000))
+            if simulation.hasNeighbour { person.apply(ToyModel("good"), in: ToyModel.neighbour) }
             for (index, act) in simulation.story.acts.enumerated() {
                 if index > 0 { try await pause() }
                 trace.add("act \(act)")
+                faults.follow(act: index, server)
                 person.perform(act, number: index)
             }
             try await time.sleep(for: .seconds(simulation.faults.isEmpty ? 1 : 90))
@@ -209,11 +225,19 @@ final class World: Sendable {
         let end = EndState(
             server.snapshot, isPatient: simulation.story.isPatient, accuracy: { self.node.accuracy(ofRun: $0) })
         var made: [String: Int] = [:]
-        for (key, count) in server.creations where key.hasPrefix("operator") && !key.hasSuffix("events") {
+        for (key, count) in server.creations
+        where key.hasPrefix("operator") && !key.hasSuffix("events") && !key.hasSuffix("leases") {
             made[String(key.dropFirst(9))] = count
         }
         if checker.violation == nil, isComparable, let reference { compare(end, made, to: reference) }
+        if simulation.hasNeighbour, !server.snapshot.isServed(Self.neighbour) {
+            checker.fail(Violation(invariant: "I13", detail: "the neighbour's model does not serve"))
+        }
         let requests = server.requests - state.withLock { $0.requestsBefore }
+        // Some planted bugs make requests of their own.
+        if checker.violation == nil, simulation.planted == nil, requests > budgetAtRest {
+            checker.fail(Violation(invariant: "I23", detail: "\(requests) requests at rest"))
+        }
         return Simulation.Outcome(
             violation: checker.violation, traceHash: trace.hash, trace: trace.lines, perturbations: perturbations,
             statesChecked: checker.statesChecked, writes: faults.writes, events: faults.events, endState: end,
@@ -221,10 +245,17 @@ final class World: Sendable {
             requestsAtRest: requests, jobsRun: executor.steps)
     }
 
+    /// Requests while nothing happens: for each replica those that renew seven watches, and what the Lease takes.
+    private var budgetAtRest: Int {
+        simulation.replicas * 150 + (simulation.elects ? Int(silence.components.seconds) * 3 / 2 : 0)
+    }
+
     /// The faults that came to pass, overlapping replicas (P14) and what people did (P15).
     private var perturbations: [String: Int] {
         var result = faults.fired
         if simulation.replicas > 1 { result["P14", default: 0] += 1 }
+        if simulation.hasNeighbour { result["neighbour", default: 0] += 1 }
+        if simulation.elects { result["election", default: 0] += 1 }
         result["P15", default: 0] += simulation.story.acts.count
         return result
     }

@@ -17,6 +17,9 @@ public struct Story: Sendable, Hashable {
         /// A Service of the model's name that is somebody else's.
         case foreignService
         case removeForeignService
+        /// Only so many Jobs may be in the namespace.
+        case limitJobs(Int)
+        case deleteNamespace
     }
 
     public var name: String
@@ -25,6 +28,19 @@ public struct Story: Sendable, Hashable {
     public var isPatient = true
     /// What people do decides how many objects are made, not the faults alone.
     public var countsCreations = true
+
+    /// The kinds of which people delete or change what the operator made, or the model itself.
+    var touched: [String] {
+        acts.compactMap { act in
+            switch act {
+            case .deleteChildren(let plural): plural
+            case .delete, .recreate: "mlmodels"
+            case .scaleDeployment: "deployments"
+            case .redirectService, .foreignService, .removeForeignService: "services"
+            case .apply, .requestReconcile, .limitJobs, .deleteNamespace: nil
+            }
+        }
+    }
 
     public init(_ name: String, _ acts: [Act], isPatient: Bool = true, countsCreations: Bool = true) {
         self.name = name
@@ -57,8 +73,10 @@ public struct ToyModel: Sendable, Hashable {
 
     public static let namespace = "ml"
     public static let name = "wine"
+    /// Where another of its name may live.
+    public static let neighbour = "next-door"
 
-    var json: JSONValue {
+    func json(in namespace: String) -> JSONValue {
         let image: JSONValue = "registry.local/toy:1"
         var job: JSONValue = [
             "seed": JSONValue(seed), "backoffLimit": 0, "activeDeadlineSeconds": 300,
@@ -85,7 +103,7 @@ public struct ToyModel: Sendable, Hashable {
         ]
         return [
             "apiVersion": "assay.dev/v1alpha1", "kind": "MLModel",
-            "metadata": ["name": .string(Self.name), "namespace": .string(Self.namespace)], "spec": spec,
+            "metadata": ["name": .string(Self.name), "namespace": .string(namespace)], "spec": spec,
         ]
     }
 }
@@ -133,6 +151,18 @@ extension Story {
                     .apply(ToyModel("good")), .deleteChildren("services"), .deleteChildren("deployments"),
                     .deleteChildren("pods"),
                 ], countsCreations: false),
+            Story(
+                "Service deleted", [.apply(ToyModel("good")), .deleteChildren("services")], countsCreations: false),
+            Story(
+                "Deployment deleted", [.apply(ToyModel("good")), .deleteChildren("deployments")],
+                countsCreations: false),
+            Story(
+                "quota", [.limitJobs(0), .apply(ToyModel("good")), .limitJobs(5)], isPatient: false,
+                countsCreations: false),
+            Story(
+                "namespace deleted in haste", [.apply(ToyModel("good")), .deleteNamespace], isPatient: false,
+                countsCreations: false),
+            Story("namespace deleted", [.apply(ToyModel("good")), .deleteNamespace]),
             Story("name taken", [.foreignService, .apply(ToyModel("good")), .removeForeignService]),
             Story(
                 "haste",

@@ -11,10 +11,14 @@ struct APICall: Sendable {
     var name: String?
     var subresource: String?
     var isWatch: Bool
+    /// A list's second page, or one after it.
+    var isContinuation: Bool
 
     var isWrite: Bool { method != "GET" }
     /// Events are a courtesy: their number varies.
     var isEvent: Bool { plural == "events" }
+    /// The replicas' own affair: it goes on as long as one of them leads.
+    var isLease: Bool { plural == "leases" }
     /// A reflector's list; those of a reconcile are of one namespace.
     var isCacheList: Bool { method == "GET" && !isWatch && name == nil && namespace == nil && plural != "namespaces" }
 
@@ -33,13 +37,14 @@ struct APICall: Sendable {
         plural = parts.first ?? ""
         name = parts.count > 1 ? parts[1] : nil
         subresource = parts.count > 2 ? parts[2] : nil
-        isWatch = bytes[path.endIndex...].split { $0 == UInt8(ascii: "?") || $0 == UInt8(ascii: "&") }
-            .contains { $0.elementsEqual("watch=true".utf8) }
+        let query = bytes[path.endIndex...].split { $0 == UInt8(ascii: "?") || $0 == UInt8(ascii: "&") }
+        isWatch = query.contains { $0.elementsEqual("watch=true".utf8) }
+        isContinuation = query.contains { $0.starts(with: "continue=".utf8) }
     }
 
     /// `PATCH mlmodels/wine/status`
     var description: String {
-        let verb = isWatch ? "WATCH" : method == "GET" && name == nil ? "LIST" : method
+        let verb = isWatch ? "WATCH" : isContinuation ? "CONTINUE" : method == "GET" && name == nil ? "LIST" : method
         return ([verb + " " + plural] + [name, subresource].compactMap(\.self)).joined(separator: "/")
     }
 }

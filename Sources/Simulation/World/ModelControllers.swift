@@ -7,7 +7,7 @@ import LocalCluster
 /// What kube-controller-manager is to a cluster, for Jobs, ReplicaSets and Deployments, and the garbage collector: the
 /// local cluster's planners, each a moment after something changed.
 final class ModelControllers: Sendable {
-    private enum Kind: Int, CaseIterable, Sendable {
+    private enum Kind: String, CaseIterable, Sendable {
         case jobs, replicaSets, deployments, garbage
 
         var type: ResourceType {
@@ -50,7 +50,7 @@ final class ModelControllers: Sendable {
         var requeue: Duration?
         for object in objects {
             let plan = plan(kind, object, children)
-            for action in plan.actions { carryOut(action, by: "\(kind)") }
+            for action in plan.actions { carryOut(action, by: kind.rawValue) }
             if let after = plan.requeueAfter { requeue = min(requeue ?? after, after) }
         }
         guard let requeue else { return }

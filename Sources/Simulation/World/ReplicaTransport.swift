@@ -23,12 +23,16 @@ struct ReplicaTransport: HTTPTransport {
     func send(_ request: HTTPRequest) async throws(HTTPTransportError) -> HTTPResponse {
         let call = APICall(method: request.method.rawValue, target: request.target)
         try await travel()
-        let verdict = faults.judge(call)
+        let verdict = faults.judge(call, by: replica)
         let response: HTTPResponse
         switch verdict {
         case .pass: response = carryOut(request, call)
-        case .gone(let asEvent): response = Self.gone(asEvent: asEvent)
-        case .refuse(let code, let retryAfter): response = Self.refusal(code, retryAfter, call)
+        case .gone(let asEvent):
+            faults.note("operator-\(replica): \(call.description) is too old")
+            response = Self.gone(asEvent: asEvent)
+        case .refuse(let code, let retryAfter):
+            faults.note("operator-\(replica): \(call.description) is refused with \(code)")
+            response = Self.refusal(code, retryAfter, call)
         case .drop: throw HTTPTransportError(.broken, detail: "the connection broke")
         case .loseAnswer:
             _ = carryOut(request, call)
@@ -69,6 +73,8 @@ struct ReplicaTransport: HTTPTransport {
     }
 
     private func carryOut(_ request: HTTPRequest, _ call: APICall) -> HTTPResponse {
+        var request = request
+        if call.isCacheList { request.target = Self.withSmallPages(request.target) }
         let response = server.handle(
             APIRequest(request, user: Self.user(replica)), by: "operator-\(replica)",
             behind: call.isCacheList && time.monotonicNow() < life.catchesUp ? life.behind : 0)
@@ -81,9 +87,18 @@ struct ReplicaTransport: HTTPTransport {
         case .podLogs: body = Self.body([])
         case .watch(let id):
             body =
-                WatchFeed(id, plural: call.plural, server: server, time: time, faults: faults, life: life).body
+                WatchFeed(
+                    id, plural: call.plural, replica: replica, server: server, time: time, faults: faults, life: life
+                ).body
         }
         return HTTPResponse(status: response.status, headers: headers, body: body)
+    }
+
+    /// A server may send fewer objects than were asked for; this one sends two, so that lists have pages.
+    private static func withSmallPages(_ target: String) -> String {
+        guard let question = target.firstIndex(of: "?") else { return target }
+        let query = target[target.index(after: question)...].split(separator: "&")
+        return target[...question] + query.map { $0.hasPrefix("limit=") ? "limit=2" : $0 }.joined(separator: "&")
     }
 
     private static func body(_ bytes: [UInt8]) -> HTTPBody {

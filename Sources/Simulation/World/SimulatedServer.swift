@@ -11,9 +11,12 @@ final class SimulatedServer: Sendable {
         /// Of each write, oldest first: what an old cache would show.
         var past: [APIServer] = []
         var feeds: [WatchID: @Sendable () -> Void] = [:]
+        /// A field, for a function that is itself what a lock guards is wrapped once more at each look.
+        var observer: (@Sendable (Write?, APIServer) -> Void)?
         var lastWrite: Duration = .zero
+        /// But for those of the Lease.
         var writes = 0
-        /// Of each kind, by whom.
+        /// Of each kind, by whom, but for the neighbour's.
         var creations: [String: Int] = [:]
         var requests = 0
     }
@@ -37,7 +40,6 @@ final class SimulatedServer: Sendable {
     private let keepsPast: Bool
     /// Called after each change, in order.
     private let listeners = Locked<[@Sendable () -> Void]>([])
-    private let observer = Locked<(@Sendable (Write?, APIServer) -> Void)?>(nil)
 
     init(_ template: APIServer, time: SimulatedTime, trace: Trace, keepsPast: Bool) {
         state = Locked(State(server: template))
@@ -47,6 +49,7 @@ final class SimulatedServer: Sendable {
     }
 
     var now: Timestamp { Timestamp(sinceEpoch: time.wallNow()) }
+    var writes: Int { state.withLock { $0.writes } }
     var lastWrite: Duration { state.withLock { $0.lastWrite } }
     var creations: [String: Int] { state.withLock { $0.creations } }
     var requests: Int { state.withLock { $0.requests } }
@@ -55,7 +58,16 @@ final class SimulatedServer: Sendable {
 
     func onChange(_ body: @escaping @Sendable () -> Void) { listeners.withLock { $0.append(body) } }
     /// `body` sees each write, and each state of the server.
-    func observe(_ body: @escaping @Sendable (Write?, APIServer) -> Void) { observer.withLock { $0 = body } }
+    func observe(_ body: @escaping @Sendable (Write?, APIServer) -> Void) { state.withLock { $0.observer = body } }
+
+    /// Lets go of those who look on, who hold this server.
+    func dismiss() {
+        listeners.withLock { $0 = [] }
+        state.withLock { state in
+            state.feeds = [:]
+            state.observer = nil
+        }
+    }
 
     func objects(_ type: ResourceType) -> [JSONValue] { state.withLock { $0.server.objects(type) } }
     func object(_ type: ResourceType, _ key: ObjectKey) -> JSONValue? { state.withLock { $0.server.object(type, key) } }
@@ -84,13 +96,18 @@ final class SimulatedServer: Sendable {
             if keepsPast { state.remember() }
             let response = state.handle(request, now: now)
             let hasChanged = state.server.resourceVersion != version
-            state.lastWrite = moment
-            state.writes += 1
-            if response.status == 201 { state.creations["\(actor.prefix(8)) \(call.plural)", default: 0] += 1 }
+            if !call.isLease {
+                state.lastWrite = moment
+                state.writes += 1
+            }
+            if response.status == 201, call.namespace != ToyModel.neighbour {
+                state.creations["\(actor.prefix(8)) \(call.plural)", default: 0] += 1
+            }
             return (Write(request: request, call: call, actor: actor, before: before, response: response), hasChanged)
         }
         trace.add("\(actor): \(call.description) -> \(write.response.status)")
-        changed(by: write, hasChanged: hasChanged)
+        // Nobody in the cluster looks at Events and Leases, and nothing that is checked depends on them.
+        if call.isEvent || call.isLease { wakeFeeds() } else { changed(by: write, hasChanged: hasChanged) }
         return write.response
     }
 
@@ -102,7 +119,7 @@ final class SimulatedServer: Sendable {
     }
 
     private func changed(by write: Write?, hasChanged: Bool) {
-        if let observe = observer.withLock({ $0 }) { observe(write, snapshot) }
+        if let observe = state.withLock({ $0.observer }) { observe(write, snapshot) }
         guard hasChanged else { return }
         wakeFeeds()
         for listener in listeners.withLock({ $0 }) { listener() }

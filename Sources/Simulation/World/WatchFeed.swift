@@ -21,7 +21,8 @@ final class WatchFeed: Sendable {
     private let state = Locked(State())
 
     init(
-        _ id: WatchID, plural: String, server: SimulatedServer, time: SimulatedTime, faults: FaultLayer, life: Life
+        _ id: WatchID, plural: String, replica: Int, server: SimulatedServer, time: SimulatedTime,
+        faults: FaultLayer, life: Life
     ) {
         self.id = id
         self.plural = plural
@@ -31,7 +32,7 @@ final class WatchFeed: Sendable {
         self.life = life
         server.setFeed(id) { [weak self] in self?.poke() }
         life.onDeath { [weak self] in self?.poke() }
-        faults.onWatchFault { [weak self] closed in if closed == plural { self?.cut() } }
+        faults.onWatchFault { [weak self] cut in if cut.concerns(plural, of: replica) { self?.cut() } }
     }
 
     deinit { server.closeWatch(id) }
