@@ -57,7 +57,7 @@ struct Reconciler<Kind: Reconciled>: Sendable {
     private func pass(_ key: ObjectKey, live: Bool) async throws(KubernetesError) -> ReconcileOutcome {
         // Before the look, which may take long: no deadline is over by what was seen before it was.
         var now = Timestamp(sinceEpoch: time.wallNow())
-        guard var observation = try await kind.observe(key, live: live) else {
+        guard var observation = try await observe(key, live: live) else {
             pending.forget(key)
             return .done
         }
@@ -66,11 +66,27 @@ struct Reconciler<Kind: Reconciled>: Sendable {
         var plan = kind.plan(observation, now: now)
         if plan.needsLiveObservation, !live {
             now = Timestamp(sinceEpoch: time.wallNow())
-            guard let current = try await kind.observe(key, live: true) else { return .done }
+            guard let current = try await observe(key, live: true) else { return .done }
             observation = current
             plan = kind.plan(observation, now: now)
         }
         return try await execute(plan, on: observation, key, mayLookAgain: !live)
+    }
+
+    /// Live, what belongs to the object is read after it, and all of it is one picture only where the object did not change
+    /// meanwhile: to an old status its own children are strangers.
+    private func observe(_ key: ObjectKey, live: Bool) async throws(KubernetesError) -> Kind.Observation? {
+        guard live else { return try await kind.observe(key, live: false) }
+        for _ in 0..<3 {
+            guard let observation = try await kind.observe(key, live: true) else { return nil }
+            let version = try await client.object(Kind.type, key) { json throws(JSONShapeError) in
+                try ObjectMeta(json: JSONCursor(json)["metadata"]).resourceVersion
+            }
+            if version == kind.metadata(observation).resourceVersion { return observation }
+        }
+        let status = KubernetesStatus(
+            code: 409, reason: "Conflict", message: "it changed three times while what belongs to it was read")
+        throw KubernetesError(.status(status), operation: "get \(Kind.type) \(key)")
     }
 
     private func execute(

@@ -92,6 +92,10 @@ import YAML
     /// What simulations have found, so that it stays mended.
     static let findings = [
         Finding(
+            what: "one of two operators waited between its looks at the model and at its runs, and did not know them",
+            story: "there and back", seed: 1035,
+            faults: [Fault(.call(21), .refuse(code: 429, retryAfter: "999999", count: 3))], replicas: 2),
+        Finding(
             what: "a rollout was late by what had been seen before a look that took two minutes",
             story: "somebody scales", seed: 55_342,
             faults: [
