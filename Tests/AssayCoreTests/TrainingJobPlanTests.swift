@@ -176,6 +176,31 @@ import Testing
         #expect(status(world)["reason"] == "JobDeleted")
     }
 
+    /// A creation that was given up arrives when its Job has been deleted and the next attempt runs.
+    @Test func aJobThatComesLateIsEndedAndClearedAway() throws {
+        var world = try world { $0["spec", "ttlSecondsAfterFinished"] = 60 }
+        let first = try #require(world.all(.jobs).first)
+        let name = first["metadata", "name"]?.string ?? ""
+        world.remove(.jobs, name)
+        try world.settle()
+        let second = try #require(world.all(.jobs).first?["metadata", "name"]?.string)
+        try world.create(.jobs, first)
+        try world.settle()
+        #expect(world.get(.jobs, name)?["spec", "activeDeadlineSeconds"] == 1)
+        #expect(world.get(.jobs, name)?["spec", "ttlSecondsAfterFinished"] == 0)
+        #expect(world.get(.jobs, second)?["spec", "activeDeadlineSeconds"] == nil)
+        world.remove(.jobs, name)
+        world.succeedJob()
+        try world.settle()
+        #expect(status(world)["phase"] == "Succeeded")
+        // So does one that comes when all is over.
+        world.remove(.jobs, second)
+        try world.create(.jobs, first)
+        try world.settle()
+        #expect(world.get(.jobs, name)?["spec", "ttlSecondsAfterFinished"] == 0)
+        #expect(status(world)["phase"] == "Succeeded")
+    }
+
     @Test func suspensionIsPatchedOntoTheJob() throws {
         var world = try world()
         world.update(.trainingJobs, "wine") { $0["spec", "suspend"] = true }

@@ -92,6 +92,9 @@ import YAML
     /// What simulations have found, so that it stays mended.
     static let findings = [
         Finding(
+            what: "the creation of a Job came late, when that had been deleted and another attempt was running",
+            story: "Jobs deleted in haste", seed: 16_028, faults: [Fault(.write(4), .late(4126))], replicas: 2),
+        Finding(
             what: "one of two operators waited between its looks at the model and at its runs, and did not know them",
             story: "there and back", seed: 1035,
             faults: [Fault(.call(21), .refuse(code: 429, retryAfter: "999999", count: 3))], replicas: 2),

@@ -30,7 +30,7 @@ extension TrainingJobPlanner {
         }
     }
 
-    private mutating func patch(_ child: JobObservation, _ change: JSONValue) {
+    mutating func patch(_ child: JobObservation, _ change: JSONValue) {
         var patch = change
         patch["metadata", "uid"] = .string(child.metadata.uid)
         result.actions.append(
@@ -162,8 +162,8 @@ extension TrainingJobPlanner {
 
     /// The result stands in status; only now may the Job be cleaned away.
     mutating func keepResult(_ spec: TrainingJobSpec) {
-        if let ttl = spec.ttlSecondsAfterFinished, let name = status.attempts.last?.job,
-            let child = observed.jobs.first(where: { $0.metadata.name == name }),
+        if let ttl = spec.ttlSecondsAfterFinished, let uid = status.attempts.last?.jobUID,
+            let child = observed.jobs.first(where: { $0.metadata.uid == uid }),
             child.metadata.controller?.uid == job.metadata.uid, child.ttlSecondsAfterFinished != ttl,
             !child.metadata.isBeingDeleted
         {

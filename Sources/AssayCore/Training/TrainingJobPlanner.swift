@@ -53,6 +53,7 @@ struct TrainingJobPlanner {
     }
 
     private mutating func advance(_ spec: TrainingJobSpec) {
+        endLateJobs()
         if status.isFinished {
             keepResult(spec)
             return
@@ -62,6 +63,20 @@ struct TrainingJobPlanner {
         } else {
             let number = (status.attempts.last?.number ?? 0) + 1
             begin(TrainingJobPlan.jobName(of: job, attempt: number), number: number, spec)
+        }
+    }
+
+    /// A creation that was given up may arrive when its attempt is over and the name is free again. What it makes trains for
+    /// nobody: it is ended at once, and cleared away. (A Job has no lifetime of ours before its result is kept.)
+    private mutating func endLateJobs() {
+        for attempt in status.attempts where attempt.outcome != .running {
+            for child in observed.jobs
+            where child.metadata.name == attempt.job && child.metadata.uid != attempt.jobUID
+                && child.metadata.controller?.uid == job.metadata.uid && !child.isFinished
+                && !child.metadata.isBeingDeleted && child.ttlSecondsAfterFinished != 0
+            {
+                patch(child, ["spec": ["activeDeadlineSeconds": 1, "ttlSecondsAfterFinished": 0]])
+            }
         }
     }
 

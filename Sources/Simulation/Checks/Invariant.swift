@@ -44,17 +44,25 @@ struct Invariant: Sendable {
         Invariant(name: "I16", breach: kstatus),
     ]
 
-    /// At most one live Job per TrainingJob, whichever its attempt.
+    /// At most one live Job per TrainingJob: none is made while one of an earlier attempt lives. One that was given up may come
+    /// late, when a later attempt lives already; that it does not stay is seen in the end.
     private static func oneLiveJob(_ moment: Moment) -> String? {
-        guard moment.write?.call.plural == "jobs" else { return nil }
-        var owners: Set<String> = []
-        for job in moment.server.objects(.jobs) {
-            guard let owner = job.controllerUID, !job.isGoing, !job.isConditionTrue("Complete"),
-                !job.isConditionTrue("Failed")
-            else { continue }
-            if !owners.insert(owner).inserted { return "a second live Job of one TrainingJob: \(job.place)" }
+        guard let write = moment.operatorWrite, write.isAccepted, write.call.plural == "jobs",
+            write.call.method == "POST"
+        else { return nil }
+        let live = moment.server.objects(.jobs).filter {
+            $0.controllerUID != nil && !$0.isGoing && !$0.isConditionTrue("Complete") && !$0.isConditionTrue("Failed")
         }
-        return nil
+        // The server gives versions in the order of the writes, and this was the last.
+        let version = "\(moment.server.resourceVersion)"
+        guard let made = live.first(where: { $0["metadata", "resourceVersion"]?.string == version }) else { return nil }
+        let other = live.first { $0.controllerUID == made.controllerUID && attempt(of: $0) < attempt(of: made) }
+        return other.map { "\(made.place) is made while \($0.place) lives" }
+    }
+
+    /// A Job's name ends with its attempt and a hash.
+    private static func attempt(of job: JSONValue) -> Int {
+        job.place.name.split(separator: "-").dropLast().last.flatMap { Int($0) } ?? 0
     }
 
     /// Nothing is touched whose owner is not ours, and of the model only the status.
