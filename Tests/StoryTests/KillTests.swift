@@ -10,19 +10,6 @@ import Testing
 extension Stories {
     /// The operator as the program that it is: killed, and told to stop.
     @Suite struct KillTests {
-        /// Starts the operator's program and ends it by `signal` once `body` is over.
-        private static func withProgram(
-            _ world: StoryWorld, endedBy signal: Signal, _ body: @escaping @Sendable () async throws -> Void
-        ) async throws -> TerminationStatus {
-            let program = try #require(ProgramUnderTest.assay)
-            let directory = try TemporaryDirectory()
-            defer { directory.remove() }
-            let kubeconfig = try await world.cluster.serviceAccountKubeconfig(
-                TestCluster.operatorAccount, in: directory.path)
-            let command = [program, "operator", "--kubeconfig", kubeconfig, "--health-address", "none"]
-            return try await ProgramRun(command: command).during(endedBy: signal, body)
-        }
-
         @Test(arguments: Backend.all) func aProgramThatIsKilledAgainAndAgainFinishesTheStoryWithTheSameObjects(
             _ backend: Backend
         ) async throws {
@@ -36,7 +23,7 @@ extension Stories {
                     ("serving still", { $0.phase == "Serving" && $0.isTrue("Ready") && !$0.isTrue("Reconciling") }),
                 ]
                 for (what, isReached) in moments {
-                    _ = try await Self.withProgram(world, endedBy: .kill) {
+                    _ = try await ProgramRun.ofOperator(on: world, endedBy: .kill) {
                         _ = try await world.wait(what) { isReached($0) }
                     }
                 }
@@ -50,7 +37,7 @@ extension Stories {
         @Test(arguments: Backend.all) func aProgramThatIsToldToStopStopsInGoodOrder(_ backend: Backend) async throws {
             try await StoryWorld.run(on: backend) { world in
                 try await world.apply(yaml: ToyModel().yaml)
-                let end = try await Self.withProgram(world, endedBy: .terminate) {
+                let end = try await ProgramRun.ofOperator(on: world, endedBy: .terminate) {
                     _ = try await world.wait("serving") { $0.phase == "Serving" && $0.isTrue("Ready") }
                 }
                 #expect(end == .exited(0))

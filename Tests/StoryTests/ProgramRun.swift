@@ -35,3 +35,20 @@ struct ProgramRun {
         return result.terminationStatus
     }
 }
+
+extension ProgramRun {
+    /// Runs `assay operator` on the world's cluster, with the rights that it has there, until `signal` ends it once `body` is over; nil
+    /// where it is to end by itself.
+    static func ofOperator(
+        _ options: [String] = [], on world: StoryWorld, endedBy signal: Signal?,
+        _ body: @escaping @Sendable () async throws -> Void
+    ) async throws -> TerminationStatus {
+        let program = try #require(ProgramUnderTest.assay)
+        let directory = try TemporaryDirectory()
+        defer { directory.remove() }
+        let kubeconfig = try await world.cluster.serviceAccountKubeconfig(
+            TestCluster.operatorAccount, in: directory.path)
+        let command = [program, "operator", "--kubeconfig", kubeconfig, "--health-address", "none"]
+        return try await ProgramRun(command: command + options).during(endedBy: signal, body)
+    }
+}

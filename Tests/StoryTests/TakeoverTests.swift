@@ -75,16 +75,8 @@ extension Stories {
             _ name: String, _ world: StoryWorld, endedBy signal: Signal?,
             _ body: @escaping @Sendable () async throws -> Void
         ) async throws -> TerminationStatus {
-            let program = try #require(ProgramUnderTest.assay)
-            let directory = try TemporaryDirectory()
-            defer { directory.remove() }
-            let kubeconfig = try await world.cluster.serviceAccountKubeconfig(
-                TestCluster.operatorAccount, in: directory.path)
-            let command = [
-                program, "operator", "--kubeconfig", kubeconfig, "--health-address", "none", "--instance", name,
-                "--lease", "\(lease)",
-            ]
-            return try await ProgramRun(command: command).during(endedBy: signal, body)
+            try await ProgramRun.ofOperator(
+                ["--instance", name, "--lease", "\(lease)"], on: world, endedBy: signal, body)
         }
 
         private static func wait(for name: String, _ world: StoryWorld) async throws {
