@@ -57,6 +57,7 @@ let package = Package(
         .systemLibrary(name: "CLinux"),
 
         module("Concurrency"),
+        module("Files", ["CLinux"]),
         module("JSON"),
         module("YAML", ["CYAML", "JSON"]),
         module("OpenSSL", ["COpenSSL"]),
@@ -87,6 +88,7 @@ let package = Package(
             ]
         ),
         module("AssayCore", ["JSON", "KubernetesModel", "OpenSSL"]),
+        module("ArtifactStore", ["CLinux", "Files", "JSON", "OpenSSL"]),
         module(
             "AssayOperator",
             [
@@ -99,7 +101,7 @@ let package = Package(
         module(
             "LocalCluster",
             [
-                "APIServerModel", "CLinux", "Concurrency", "ControllerRuntime", "CurlTransport", "HTTPServer",
+                "APIServerModel", "CLinux", "Concurrency", "ControllerRuntime", "CurlTransport", "Files", "HTTPServer",
                 "HTTPTransport", "JSON", "KubernetesClient", "KubernetesModel", "OpenSSL", "YAML", log, subprocess,
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
@@ -120,8 +122,8 @@ let package = Package(
         .executableTarget(
             name: "AssayCLI",
             dependencies: [
-                "AssayCore", "AssayOperator", "Concurrency", "ControllerRuntime", "CredentialPlugins", "CurlTransport",
-                "HTTPServer", "HTTPTransport", "JSON",
+                "ArtifactStore", "AssayCore", "AssayOperator", "Concurrency", "ControllerRuntime", "CredentialPlugins",
+                "CurlTransport", "HTTPServer", "HTTPTransport", "JSON",
                 "KubernetesClient", "KubernetesModel", "LocalCluster", "YAML", arguments, log, lifecycle,
             ],
             swiftSettings: strict
@@ -167,6 +169,7 @@ let package = Package(
             ]
         ),
         tests("AssayCore", ["JSON", "KubernetesModel", "YAML"]),
+        tests("ArtifactStore", ["CLinux", "Files", "OpenSSL", subprocess]),
         tests(
             "AssayOperator",
             [
@@ -179,8 +182,8 @@ let package = Package(
         tests(
             "LocalCluster",
             [
-                "APIServerModel", "CLinux", "Concurrency", "ControllerRuntime", "CurlTransport", "HTTPTransport",
-                "JSON", "KubernetesClient", "KubernetesModel", "YAML", log, subprocess,
+                "APIServerModel", "CLinux", "Concurrency", "ControllerRuntime", "CurlTransport", "Files",
+                "HTTPTransport", "JSON", "KubernetesClient", "KubernetesModel", "YAML", log, subprocess,
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),
             ]

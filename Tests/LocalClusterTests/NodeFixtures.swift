@@ -1,4 +1,5 @@
 import Concurrency
+import Files
 import Glibc
 import HTTPTransport
 import JSON

@@ -1,5 +1,6 @@
 import Concurrency
 import ControllerRuntime
+import Files
 import Glibc
 import JSON
 import KubernetesClient

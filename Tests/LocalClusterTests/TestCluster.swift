@@ -1,5 +1,6 @@
 import Concurrency
 import CurlTransport
+import Files
 import HTTPTransport
 import JSON
 import KubernetesClient

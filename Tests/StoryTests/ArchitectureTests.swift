@@ -5,6 +5,7 @@ import Testing
 private let layers: [String: Set<String>] = {
     var allowed: [String: Set<String>] = [
         "Concurrency": [],
+        "Files": ["CLinux"],
         "JSON": [],
         "YAML": ["CYAML", "JSON"],
         "OpenSSL": ["COpenSSL"],
@@ -19,14 +20,15 @@ private let layers: [String: Set<String>] = {
     ]
     allowed["HTTPServer"] = ["Concurrency", "HTTPTransport", "OpenSSL"]
     allowed["AssayCore"] = ["JSON", "KubernetesModel", "OpenSSL"]
+    allowed["ArtifactStore"] = ["CLinux", "Files", "JSON", "OpenSSL"]
     allowed["AssayOperator"] = [
         "AssayCore", "Concurrency", "ControllerRuntime", "HTTPServer", "HTTPTransport", "JSON", "KubernetesClient",
         "KubernetesModel",
     ]
     allowed["APIServerModel"] = ["JSON", "KubernetesModel"]
     allowed["LocalCluster"] = [
-        "APIServerModel", "CLinux", "Concurrency", "ControllerRuntime", "CurlTransport", "HTTPServer", "HTTPTransport",
-        "JSON", "KubernetesClient", "KubernetesModel", "OpenSSL", "YAML",
+        "APIServerModel", "CLinux", "Concurrency", "ControllerRuntime", "CurlTransport", "Files", "HTTPServer",
+        "HTTPTransport", "JSON", "KubernetesClient", "KubernetesModel", "OpenSSL", "YAML",
     ]
     allowed["AssayCLI"] = Set(allowed.keys).subtracting(["APIServerModel"])
     allowed["Simulation"] = [

@@ -1,3 +1,5 @@
+import OpenSSL
+
 /// An image as a template names it.
 struct ImageReference: Sendable, Hashable {
     /// Without tag and digest: `registry.local:5000/wine`.
@@ -23,13 +25,6 @@ struct ImageReference: Sendable, Hashable {
     /// pins nothing.
     static func digest(in imageID: String) -> String? {
         guard let at = imageID.lastIndex(of: "@") else { return nil }
-        let digest = String(imageID[imageID.index(after: at)...])
-        let prefix = "sha256:"
-        guard digest.hasPrefix(prefix) else { return nil }
-        let hex = digest.dropFirst(prefix.count).utf8
-        let isHex = hex.allSatisfy {
-            (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains($0)
-        }
-        return hex.count == 64 && isHex ? digest : nil
+        return Digest(String(imageID[imageID.index(after: at)...])).map(\.description)
     }
 }

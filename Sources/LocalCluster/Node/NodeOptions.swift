@@ -1,4 +1,5 @@
 import Concurrency
+import Files
 import Glibc
 
 /// How a node runs pods.

@@ -1,4 +1,5 @@
 import CLinux
+import Files
 import Glibc
 
 /// The last steps of a container's process: who it is, where it is, and the program.

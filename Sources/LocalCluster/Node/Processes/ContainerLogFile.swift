@@ -1,4 +1,5 @@
 import CLinux
+import Files
 import Glibc
 
 /// A container's log on disk, as its readers see it.

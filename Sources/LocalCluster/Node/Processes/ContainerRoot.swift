@@ -1,4 +1,5 @@
 import CLinux
+import Files
 import Glibc
 
 /// Builds what a container sees as its file system: the host's, with a writable layer of its own that is thrown away

@@ -1,3 +1,4 @@
+import Files
 import Glibc
 
 /// The control group that holds a container to its memory limit, in version 2 or 1, where the node may make one.

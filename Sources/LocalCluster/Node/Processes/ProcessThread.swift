@@ -1,5 +1,6 @@
 import CLinux
 import Concurrency
+import Files
 import Glibc
 import JSON
 import KubernetesModel

@@ -1,3 +1,4 @@
+import Files
 import Glibc
 
 /// What a container had to say at its end.

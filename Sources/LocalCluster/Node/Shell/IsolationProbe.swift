@@ -1,4 +1,5 @@
 import Concurrency
+import Files
 import Glibc
 
 /// Finds out how much this system lets containers be kept apart, by trying.

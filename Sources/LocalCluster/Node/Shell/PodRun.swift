@@ -1,5 +1,6 @@
 import Concurrency
 import ControllerRuntime
+import Files
 import JSON
 import KubernetesClient
 import KubernetesModel

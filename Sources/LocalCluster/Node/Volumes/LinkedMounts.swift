@@ -1,3 +1,4 @@
+import Files
 import Glibc
 
 /// Stands in for mounts where no mount namespace may be made: a symbolic link at each mount path of the machine.

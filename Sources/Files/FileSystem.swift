@@ -1,38 +1,23 @@
 import CLinux
 import Glibc
 
-/// A file operation that failed: what was tried, on what, and the system's word for why.
-public struct FileError: Error, Sendable, Hashable, CustomStringConvertible {
-    public var operation: String
-    public var path: String
-    public var errorNumber: Int32
-
-    init(_ operation: String, _ path: String, _ errorNumber: Int32 = errno) {
-        self.operation = operation
-        self.path = path
-        self.errorNumber = errorNumber
-    }
-
-    public var description: String { "\(operation) \(path): \(FileSystem.message(errorNumber))" }
-}
-
-/// The few file operations that the node needs, on the C library: blocking, so called off the cooperative pool where
-/// much is moved.
-enum FileSystem {
-    enum Kind: Sendable, Hashable {
+/// The few file operations that are needed, on the C library: blocking, so called off the cooperative pool where much is
+/// moved.
+public enum FileSystem {
+    public enum Kind: Sendable, Hashable {
         case file
         case directory
         case symlink
         case other
     }
 
-    static func message(_ errorNumber: Int32) -> String {
+    public static func message(_ errorNumber: Int32) -> String {
         var buffer = [CChar](repeating: 0, count: 256)
         guard strerror_r(errorNumber, &buffer, buffer.count) == 0 else { return "error \(errorNumber)" }
         return String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
-    static func status(_ path: String, followingLinks: Bool = true) throws(FileError) -> stat {
+    public static func status(_ path: String, followingLinks: Bool = true) throws(FileError) -> stat {
         var result = stat()
         let code = followingLinks ? stat(path, &result) : lstat(path, &result)
         guard code == 0 else { throw FileError("stat", path) }
@@ -40,13 +25,13 @@ enum FileSystem {
     }
 
     /// Nil where there is nothing.
-    static func kind(_ path: String, followingLinks: Bool = true) -> Kind? {
+    public static func kind(_ path: String, followingLinks: Bool = true) -> Kind? {
         var result = stat()
         guard (followingLinks ? stat(path, &result) : lstat(path, &result)) == 0 else { return nil }
         return kind(result)
     }
 
-    static func kind(_ status: stat) -> Kind {
+    public static func kind(_ status: stat) -> Kind {
         switch status.st_mode & S_IFMT {
         case S_IFREG: .file
         case S_IFDIR: .directory
@@ -55,7 +40,7 @@ enum FileSystem {
         }
     }
 
-    static func makeDirectories(_ path: String, mode: mode_t = 0o755) throws(FileError) {
+    public static func makeDirectories(_ path: String, mode: mode_t = 0o755) throws(FileError) {
         if mkdir(path, mode) == 0 { return }
         if errno == EEXIST, kind(path) == .directory { return }
         let reason = errno
@@ -67,7 +52,7 @@ enum FileSystem {
     }
 
     /// The names in a directory, sorted by bytes.
-    static func entries(_ path: String) throws(FileError) -> [String] {
+    public static func entries(_ path: String) throws(FileError) -> [String] {
         guard let stream = opendir(path) else { throw FileError("read directory", path) }
         defer { closedir(stream) }
         var names: [String] = []
@@ -85,28 +70,29 @@ enum FileSystem {
         return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
     }
 
-    static func linkTarget(_ path: String) throws(FileError) -> String {
+    public static func linkTarget(_ path: String) throws(FileError) -> String {
         var buffer = [CChar](repeating: 0, count: Int(PATH_MAX) + 1)
         let count = readlink(path, &buffer, buffer.count)
         guard count >= 0 else { throw FileError("read link", path) }
         return String(decoding: buffer.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
-    static func realPath(_ path: String) throws(FileError) -> String {
+    public static func realPath(_ path: String) throws(FileError) -> String {
         guard let resolved = realpath(path, nil) else { throw FileError("resolve", path) }
         defer { free(resolved) }
         return String(cString: resolved)
     }
 
-    /// Hands over the bytes of a file in pieces.
-    static func read(
-        _ path: String, from offset: Int = 0, _ take: (UnsafeRawBufferPointer) throws(FileError) -> Void
+    /// Hands over the bytes of a file in pieces of at most so many bytes.
+    public static func read(
+        _ path: String, from offset: Int = 0, piece: Int = 1 << 17,
+        _ take: (UnsafeRawBufferPointer) throws(FileError) -> Void
     ) throws(FileError) {
         let file = clinux_open(path, O_RDONLY | O_CLOEXEC, 0)
         guard file >= 0 else { throw FileError("open", path) }
         defer { close(file) }
         if offset > 0 { lseek(file, offset, SEEK_SET) }
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 17, alignment: 16)
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: piece, alignment: 16)
         defer { buffer.deallocate() }
         while true {
             let count = Glibc.read(file, buffer.baseAddress, buffer.count)
@@ -117,14 +103,14 @@ enum FileSystem {
         }
     }
 
-    static func contents(_ path: String, from offset: Int = 0) throws(FileError) -> [UInt8] {
+    public static func contents(_ path: String, from offset: Int = 0) throws(FileError) -> [UInt8] {
         var result: [UInt8] = []
         try read(path, from: offset) { result.append(contentsOf: $0) }
         return result
     }
 
     /// The file as text; nil where it cannot be read.
-    static func text(_ path: String) -> String? {
+    public static func text(_ path: String) -> String? {
         do {
             return String(decoding: try contents(path), as: UTF8.self)
         } catch {
@@ -132,7 +118,7 @@ enum FileSystem {
         }
     }
 
-    static func write(_ bytes: [UInt8], to path: String, mode: mode_t = 0o644) throws(FileError) {
+    public static func write(_ bytes: [UInt8], to path: String, mode: mode_t = 0o644) throws(FileError) {
         let file = clinux_open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode)
         guard file >= 0 else { throw FileError("create", path) }
         defer { close(file) }
@@ -141,19 +127,19 @@ enum FileSystem {
         try writeAll(bytes[...], to: file, path)
     }
 
-    static func write(_ text: String, to path: String, mode: mode_t = 0o644) throws(FileError) {
+    public static func write(_ text: String, to path: String, mode: mode_t = 0o644) throws(FileError) {
         try write(Array(text.utf8), to: path, mode: mode)
     }
 
     /// Writes to a file that is there, as those of the kernel are.
-    static func append(_ text: String, to path: String) throws(FileError) {
+    public static func append(_ text: String, to path: String) throws(FileError) {
         let file = clinux_open(path, O_WRONLY | O_CLOEXEC, 0)
         guard file >= 0 else { throw FileError("open", path) }
         defer { close(file) }
         try writeAll(Array(text.utf8)[...], to: file, path)
     }
 
-    static func writeAll(_ bytes: ArraySlice<UInt8>, to file: Int32, _ path: String) throws(FileError) {
+    public static func writeAll(_ bytes: ArraySlice<UInt8>, to file: Int32, _ path: String) throws(FileError) {
         var failure: FileError?
         bytes.withUnsafeBytes { bytes in
             do throws(FileError) {
@@ -165,7 +151,7 @@ enum FileSystem {
         if let failure { throw failure }
     }
 
-    static func writeAll(_ bytes: UnsafeRawBufferPointer, to file: Int32, _ path: String) throws(FileError) {
+    public static func writeAll(_ bytes: UnsafeRawBufferPointer, to file: Int32, _ path: String) throws(FileError) {
         var done = 0
         while done < bytes.count {
             let rest = UnsafeRawBufferPointer(rebasing: bytes[done...])
@@ -176,7 +162,7 @@ enum FileSystem {
         }
     }
 
-    static func copyFile(_ source: String, to target: String, mode: mode_t) throws(FileError) {
+    public static func copyFile(_ source: String, to target: String, mode: mode_t) throws(FileError) {
         let file = clinux_open(target, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         guard file >= 0 else { throw FileError("create", target) }
         defer { close(file) }
@@ -185,7 +171,7 @@ enum FileSystem {
     }
 
     /// Removes what is there, a whole tree too. Nothing there is no error.
-    static func remove(_ path: String) throws(FileError) {
+    public static func remove(_ path: String) throws(FileError) {
         switch kind(path, followingLinks: false) {
         case nil: return
         case .directory:

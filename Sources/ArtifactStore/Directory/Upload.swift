@@ -1,0 +1,45 @@
+import CLinux
+import Files
+import Glibc
+
+/// A file that is being written, and goes when it is not kept.
+final class Upload {
+    private let path: String
+    private var descriptor: Int32
+
+    init(in root: String) throws(ArtifactError) {
+        do { try FileSystem.makeDirectories("\(root)/uploads") } catch { throw .file(error) }
+        path = "\(root)/uploads/\(UInt64.random(in: .min ... .max))"
+        descriptor = clinux_open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+        guard descriptor >= 0 else { throw .file(FileError("create", path)) }
+    }
+
+    deinit {
+        guard descriptor >= 0 else { return }
+        close(descriptor)
+        unlink(path)
+    }
+
+    func write(_ bytes: UnsafeRawBufferPointer) throws(ArtifactError) {
+        do { try FileSystem.writeAll(bytes, to: descriptor, path) } catch { throw .file(error) }
+    }
+
+    func write(_ bytes: [UInt8]) throws(ArtifactError) {
+        do { try FileSystem.writeAll(bytes[...], to: descriptor, path) } catch { throw .file(error) }
+    }
+
+    /// Brings the file to the disk under this name, in place of what has it.
+    func keep(as target: String) throws(ArtifactError) {
+        guard fsync(descriptor) == 0 else { throw .file(FileError("write", path)) }
+        let directory = String(target[..<(target.lastIndex(of: "/") ?? target.startIndex)])
+        do { try FileSystem.makeDirectories(directory) } catch { throw .file(error) }
+        guard rename(path, target) == 0 else { throw .file(FileError("rename to", target)) }
+        close(descriptor)
+        descriptor = -1
+        // The name must be on the disk too, before anybody is told of it.
+        let parent = clinux_open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)
+        guard parent >= 0 else { throw .file(FileError("open", directory)) }
+        defer { close(parent) }
+        guard fsync(parent) == 0 else { throw .file(FileError("write", directory)) }
+    }
+}

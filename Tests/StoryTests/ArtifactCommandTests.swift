@@ -1,0 +1,61 @@
+import FoundationEssentials
+import Subprocess
+import TestCluster
+import Testing
+
+/// `assay artifact` as a person uses it.
+@Suite struct ArtifactCommandTests {
+    private struct Answer {
+        var status: TerminationStatus
+        var output: String
+        var error: String
+    }
+
+    private static func assay(_ arguments: String..., in directory: String) async throws -> Answer {
+        let program = try #require(ProgramUnderTest.assay)
+        let result = try await Subprocess.run(
+            .name("env"), arguments: Arguments(["-C", directory, program, "artifact"] + arguments), input: .none,
+            output: .string(limit: 1 << 20), error: .string(limit: 1 << 20))
+        return Answer(
+            status: result.terminationStatus, output: result.standardOutput, error: result.standardError)
+    }
+
+    @Test func whatIsPushedIsListedCheckedAndPulled() async throws {
+        let directory = try TemporaryDirectory()
+        defer { directory.remove() }
+        try FileManager.default.createDirectory(atPath: directory.path + "/model", withIntermediateDirectories: false)
+        try "weights".write(toFile: directory.path + "/model/weights.bin", atomically: false, encoding: .utf8)
+        let store = "file://\(directory.path)/store"
+
+        let push = try await Self.assay("push", "model", store + ":wine", in: directory.path)
+        #expect(push.status == .exited(0), "\(push.error)")
+        let name = String(push.output.dropLast())
+        #expect(name.hasPrefix(store + "@sha256:"))
+        let digest = name.dropFirst(store.count + 1)
+
+        let list = try await Self.assay("ls", store, in: directory.path)
+        #expect(list.output == "wine\t\(digest)\t2048\n")
+        let check = try await Self.assay("check", store, in: directory.path)
+        #expect(check.output == "\(store):wine: 2048 bytes, as \(digest) says\n")
+
+        let pull = try await Self.assay("pull", name, "copy", in: directory.path)
+        #expect(pull.output == push.output)
+        let copy = try String(contentsOfFile: directory.path + "/copy/weights.bin", encoding: .utf8)
+        #expect(copy == "weights")
+        let again = try await Self.assay("push", "copy", store, in: directory.path)
+        #expect(again.output == push.output)
+
+        let occupied = try await Self.assay("pull", name, "copy", in: directory.path)
+        #expect(occupied.status == .exited(1))
+        #expect(occupied.error.contains("is not empty; name a directory that is"))
+    }
+
+    @Test(arguments: [
+        ("s3://bucket/x", "file:///PATH"), ("file://relative:x", "the path must be absolute"),
+        ("file:///x@sha256:abc", "64 hexadecimal digits"),
+    ]) func aNameThatIsNoneIsRefused(_ name: String, _ words: String) async throws {
+        let answer = try await Self.assay("pull", name, "/nowhere/at/all", in: "/")
+        #expect(answer.status == .exited(64))
+        #expect(answer.error.contains(words), "\(answer.error)")
+    }
+}
