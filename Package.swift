@@ -88,7 +88,7 @@ let package = Package(
             ]
         ),
         module("AssayCore", ["JSON", "KubernetesModel", "OpenSSL"]),
-        module("ArtifactStore", ["CLinux", "Files", "JSON", "OpenSSL"]),
+        module("ArtifactStore", ["CLinux", "Concurrency", "Files", "HTTPTransport", "JSON", "OpenSSL"]),
         module(
             "AssayOperator",
             [
@@ -123,7 +123,7 @@ let package = Package(
             name: "AssayCLI",
             dependencies: [
                 "ArtifactStore", "AssayCore", "AssayOperator", "Concurrency", "ControllerRuntime", "CredentialPlugins",
-                "CurlTransport", "HTTPServer", "HTTPTransport", "JSON",
+                "CurlTransport", "Files", "HTTPServer", "HTTPTransport", "JSON",
                 "KubernetesClient", "KubernetesModel", "LocalCluster", "YAML", arguments, log, lifecycle,
             ],
             swiftSettings: strict
@@ -169,7 +169,12 @@ let package = Package(
             ]
         ),
         tests("AssayCore", ["JSON", "KubernetesModel", "YAML"]),
-        tests("ArtifactStore", ["CLinux", "Files", "OpenSSL", subprocess]),
+        tests(
+            "ArtifactStore",
+            [
+                "CLinux", "Concurrency", "CurlTransport", "Files", "HTTPServer", "HTTPTransport", "JSON", "OpenSSL",
+                "TestCluster", log, subprocess,
+            ]),
         tests(
             "AssayOperator",
             [

@@ -61,7 +61,13 @@ public struct ArtifactManifest: Sendable, Hashable {
         ["mediaType": .string(type), "digest": .string(blob.digest.description), "size": JSONValue(blob.size)]
     }
 
-    /// Reads a manifest that a store has given.
+    /// Reads what a store has given as the manifest of that digest.
+    public init(bytes: [UInt8], digest: Digest) throws(ArtifactError) {
+        let found = Digest(of: bytes)
+        guard found == digest else { throw .corrupt(digest, found: found, size: bytes.count) }
+        try self.init(bytes: bytes)
+    }
+
     /// - Throws: ``ArtifactError`` where it is none, or of an image that is no artifact.
     public init(bytes: [UInt8]) throws(ArtifactError) {
         let json: JSONValue

@@ -1,62 +1,85 @@
 import OpenSSL
 
-/// A store and, where one is named, an artifact in it: `file:///srv/models`, `file:///srv/models:wine` or
-/// `file:///srv/models@sha256:…`.
+/// A store and, where one is named, an artifact in it: `file:///srv/models`, `file:///srv/models:wine`,
+/// `oci://registry.local:5000/team/wine@sha256:…`.
 public struct ArtifactReference: Sendable, Hashable, CustomStringConvertible {
+    public enum Place: Sendable, Hashable, CustomStringConvertible {
+        /// The directory of a ``DirectoryStore``.
+        case directory(String)
+        case registry(RegistryRepository)
+
+        public var description: String {
+            switch self {
+            case .directory(let path): "file://\(path)"
+            case .registry(let repository): "oci://\(repository)"
+            }
+        }
+    }
+
     public enum Name: Sendable, Hashable {
         case tag(String)
         case digest(Digest)
     }
 
-    /// The directory of the store.
-    public var path: String
+    public var place: Place
     public var name: Name?
 
-    public init(path: String, name: Name? = nil) {
-        self.path = path
+    public init(_ place: Place, _ name: Name? = nil) {
+        self.place = place
         self.name = name
     }
 
     /// - Throws: ``ArtifactError`` with what is wrong.
     public init(_ text: String) throws(ArtifactError) {
-        let scheme = "file://"
-        guard text.hasPrefix(scheme) else {
-            throw .malformed("\(text) is no store that is known here; file:///PATH is one")
-        }
-        var rest = text.dropFirst(scheme.count)
-        guard rest.hasPrefix("/") else {
-            throw .malformed("\(text): the path must be absolute, as in file:///srv/models")
-        }
+        guard let mark = text.firstRange(of: "://") else { throw Self.unknown(text) }
+        var rest = text[mark.upperBound...]
         if let at = rest.firstIndex(of: "@") {
             guard let digest = Digest(String(rest[rest.index(after: at)...])) else {
                 throw .malformed("\(text): what follows the @ is no sha256: and 64 hexadecimal digits")
             }
             name = .digest(digest)
             rest = rest[..<at]
-        } else if let colon = rest.lastIndex(of: ":"), !rest[colon...].contains("/") {
-            name = .tag(String(rest[rest.index(after: colon)...]))
+        } else if let colon = rest.lastIndex(of: ":"), rest.contains("/"), !rest[colon...].contains("/") {
+            let tag = String(rest[rest.index(after: colon)...])
+            try Tag.check(tag)
+            name = .tag(tag)
             rest = rest[..<colon]
         }
-        while rest.count > 1, rest.hasSuffix("/") { rest = rest.dropLast() }
-        path = String(rest)
+        switch text[..<mark.lowerBound] {
+        case "file":
+            guard rest.hasPrefix("/") else {
+                throw .malformed("\(text): the path must be absolute, as in file:///srv/models")
+            }
+            while rest.count > 1, rest.hasSuffix("/") { rest = rest.dropLast() }
+            place = .directory(String(rest))
+        case "oci":
+            guard let slash = rest.firstIndex(of: "/") else {
+                throw .malformed("\(text) names no repository, as in oci://registry.local/team/wine")
+            }
+            place = .registry(
+                try RegistryRepository(host: String(rest[..<slash]), name: String(rest[rest.index(after: slash)...])))
+        default: throw Self.unknown(text)
+        }
+    }
+
+    private static func unknown(_ text: String) -> ArtifactError {
+        .malformed("\(text) is no store that is known here; file:///PATH and oci://HOST/REPOSITORY are")
     }
 
     public var description: String {
         switch name {
-        case nil: "file://\(path)"
-        case .tag(let tag): "file://\(path):\(tag)"
-        case .digest(let digest): "file://\(path)@\(digest)"
+        case nil: "\(place)"
+        case .tag(let tag): "\(place):\(tag)"
+        case .digest(let digest): "\(place)@\(digest)"
         }
     }
 
-    public var store: DirectoryStore { DirectoryStore(path) }
-
     /// The digest that it names, as the store has it now.
     /// - Throws: ``ArtifactError`` where it names none.
-    public func resolve() throws(ArtifactError) -> Digest {
+    public func resolve(in store: any BlobStore) async throws(ArtifactError) -> Digest {
         switch name {
-        case .digest(let digest): digest
-        case .tag(let tag): try store.resolve(tag)
+        case .digest(let digest): return digest
+        case .tag(let tag): return try await store.resolve(tag)
         case nil: throw .malformed("\(self) names no artifact; add :TAG or @sha256:…")
         }
     }

@@ -1,16 +1,15 @@
 import ArgumentParser
 import ArtifactStore
-import FoundationEssentials
 
 /// `assay artifact …`
-struct ArtifactCommand: ParsableCommand {
+struct ArtifactCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "artifact",
         abstract: "Puts directories into stores as artifacts, and gets them back, bit for bit.",
-        subcommands: [Push.self, Pull.self, List.self, Check.self]
+        subcommands: [Push.self, Pull.self, Copy.self, List.self, Check.self]
     )
 
-    struct Push: ParsableCommand {
+    struct Push: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Keeps a directory as an artifact and prints its name.",
             discussion: "Equal content has an equal name, whoever owns the files and however old they are.")
@@ -19,52 +18,74 @@ struct ArtifactCommand: ParsableCommand {
         @Argument(
             help: "The store, and a tag for the artifact: file:///srv/models:wine", transform: ArtifactReference.init)
         var target: ArtifactReference
+        @OptionGroup var access: StoreAccess
 
-        mutating func run() throws {
-            if case .digest = target.name {
-                throw ValidationError("a digest is what `push` prints; give a tag or none")
-            }
-            let manifest = try target.store.seal(try absolute(directory))
-            if case .tag(let tag) = target.name { try target.store.tag(manifest.digest, as: tag) }
-            print(ArtifactReference(path: target.path, name: .digest(manifest.digest)))
+        mutating func run() async throws {
+            let tag = try tagToGive(target)
+            let manifest = try await access.store(target.place).seal(try absolute(directory), tag: tag)
+            print(ArtifactReference(target.place, .digest(manifest.digest)))
         }
     }
 
-    struct Pull: ParsableCommand {
+    struct Pull: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Unpacks an artifact into a directory that is empty or not there.",
             discussion: "Where something does not have the digest that it should have, the directory is left empty.")
 
         @Argument(
-            help: "The artifact: file:///srv/models:wine or file:///srv/models@sha256:…",
+            help: "The artifact: file:///srv/models:wine or oci://registry.local/wine@sha256:…",
             transform: ArtifactReference.init)
         var artifact: ArtifactReference
         @Argument(help: "The directory.") var directory: String
+        @OptionGroup var access: StoreAccess
 
-        mutating func run() throws {
-            let digest = try artifact.resolve()
-            try artifact.store.fetch(digest, to: try absolute(directory))
-            print(ArtifactReference(path: artifact.path, name: .digest(digest)))
+        mutating func run() async throws {
+            let store = try access.store(artifact.place)
+            let digest = try await artifact.resolve(in: store)
+            try await store.fetch(digest, to: try absolute(directory))
+            print(ArtifactReference(artifact.place, .digest(digest)))
         }
     }
 
-    struct List: ParsableCommand {
+    struct Copy: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Keeps an artifact in another store too, under the same digest, and prints its name there.")
+
+        @Argument(help: "The artifact.", transform: ArtifactReference.init) var artifact: ArtifactReference
+        @Argument(
+            help: "The other store, and a tag for the artifact: oci://registry.local/wine:best",
+            transform: ArtifactReference.init)
+        var target: ArtifactReference
+        @OptionGroup var access: StoreAccess
+
+        mutating func run() async throws {
+            let tag = try tagToGive(target)
+            let source = try access.store(artifact.place)
+            let digest = try await artifact.resolve(in: source)
+            _ = try await access.store(target.place).copy(digest, from: source, tag: tag)
+            print(ArtifactReference(target.place, .digest(digest)))
+        }
+    }
+
+    struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "ls", abstract: "Lists the tags of a store, each with its artifact's digest and size in bytes."
         )
 
         @Argument(help: "The store: file:///srv/models", transform: ArtifactReference.init)
         var store: ArtifactReference
+        @OptionGroup var access: StoreAccess
 
-        mutating func run() throws {
-            for tag in try store.store.tags() {
-                let digest = try store.store.resolve(tag)
-                print("\(tag)\t\(digest)\t\(try store.store.manifest(digest).size)")
+        mutating func run() async throws {
+            let place = try access.store(store.place)
+            for tag in try await place.tags() {
+                let digest = try await place.resolve(tag)
+                print("\(tag)\t\(digest)\t\(try await place.manifest(digest).size)")
             }
         }
     }
 
-    struct Check: ParsableCommand {
+    struct Check: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Reads an artifact, or all that have a tag, and fails where one is broken.")
 
@@ -72,17 +93,19 @@ struct ArtifactCommand: ParsableCommand {
             help: "The store or the artifact: file:///srv/models, file:///srv/models@sha256:…",
             transform: ArtifactReference.init)
         var artifact: ArtifactReference
+        @OptionGroup var access: StoreAccess
 
-        mutating func run() throws {
+        mutating func run() async throws {
+            let store = try access.store(artifact.place)
             guard artifact.name == nil else {
-                try check(artifact)
+                try await check(artifact, in: store)
                 return
             }
             var failed = 0
-            for tag in try artifact.store.tags() {
-                let one = ArtifactReference(path: artifact.path, name: .tag(tag))
+            for tag in try await store.tags() {
+                let one = ArtifactReference(artifact.place, .tag(tag))
                 do {
-                    try check(one)
+                    try await check(one, in: store)
                 } catch {
                     failed += 1
                     print("\(one): \(error)")
@@ -91,9 +114,17 @@ struct ArtifactCommand: ParsableCommand {
             if failed > 0 { throw ExitCode.failure }
         }
 
-        private func check(_ one: ArtifactReference) throws {
-            let manifest = try one.store.check(one.resolve())
+        private func check(_ one: ArtifactReference, in store: any BlobStore) async throws {
+            let manifest = try await store.check(one.resolve(in: store))
             print("\(one): \(manifest.size) bytes, as \(manifest.digest) says")
         }
+    }
+}
+
+private func tagToGive(_ target: ArtifactReference) throws -> String? {
+    switch target.name {
+    case nil: return nil
+    case .tag(let tag): return tag
+    case .digest: throw ValidationError("a digest is what is printed; give a tag or none")
     }
 }

@@ -13,8 +13,15 @@ extension HTTPTransportError {
         if code == CURLE_SEND_FAIL_REWIND { detail = "the connection broke before an answer came" }
         // By TLS 1.3 a client has sent its request when it hears that its certificate is refused; nobody has read it.
         let isRefusedCertificate = Self.certificateAlerts.contains { text.contains("alert \($0)") }
-        self.init(isRefusedCertificate ? .tls : Self.code(code, requestBytes: requestBytes), detail: detail)
+        // A server that dies in the midst of a handshake has said nothing of it.
+        let isBrokenHandshake =
+            code == CURLE_SSL_CONNECT_ERROR && Self.brokenConnections.contains { text.contains($0) }
+        let meaning = isBrokenHandshake ? .connect : Self.code(code, requestBytes: requestBytes)
+        self.init(isRefusedCertificate ? .tls : meaning, detail: detail)
     }
+
+    /// libcurl's words, and OpenSSL's, for a connection that ended beneath TLS.
+    private static let brokenConnections = ["Recv failure", "Send failure", "SSL_ERROR_SYSCALL", "reset by peer"]
 
     /// OpenSSL's words for the alerts that end a handshake over a certificate (RFC 8446 §6.2).
     private static let certificateAlerts = [

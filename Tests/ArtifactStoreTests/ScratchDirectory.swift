@@ -2,7 +2,7 @@ import Files
 import Glibc
 
 /// An empty directory that goes when it is no longer held.
-final class ScratchDirectory {
+final class ScratchDirectory: Sendable {
     let path: String
 
     init() throws {

@@ -51,7 +51,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ("s3://bucket/x", "file:///PATH"), ("file://relative:x", "the path must be absolute"),
+        ("s3://bucket/x", "file:///PATH and oci://HOST/REPOSITORY are"),
+        ("file://relative:x", "the path must be absolute"),
         ("file:///x@sha256:abc", "64 hexadecimal digits"),
     ]) func aNameThatIsNoneIsRefused(_ name: String, _ words: String) async throws {
         let answer = try await Self.assay("pull", name, "/nowhere/at/all", in: "/")

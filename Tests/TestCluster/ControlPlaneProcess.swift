@@ -1,12 +1,18 @@
 import FoundationEssentials
 import Subprocess
 
-/// A program of the control plane: ends with the task that runs it, and with the tests, however they end.
-struct ControlPlaneProcess: Sendable {
+/// A server that is somebody else's: ends with the task that runs it, and with the tests, however they end.
+public struct ControlPlaneProcess: Sendable {
     let program: String
     let arguments: [String]
     /// Takes what it says.
     let logPath: String
+
+    public init(program: String, arguments: [String], logPath: String) {
+        self.program = program
+        self.arguments = arguments
+        self.logPath = logPath
+    }
 
     /// A database of its own, which is not kept.
     static func etcd(_ program: String, _ files: ControlPlaneFiles, port: Int, peerPort: Int) -> ControlPlaneProcess {
@@ -46,7 +52,7 @@ struct ControlPlaneProcess: Sendable {
     }
 
     /// Runs until cancelled; throws when the program ends before.
-    func run() async throws {
+    public func run() async throws {
         var options = PlatformOptions()
         options.teardownSequence = [.send(signal: .terminate, allowedDurationToNextStep: .seconds(10))]
         let result = try await Subprocess.run(
@@ -57,7 +63,7 @@ struct ControlPlaneProcess: Sendable {
     }
 
     /// The last lines of its log; of a program that crashed, those that say why.
-    var logEnd: String {
+    public var logEnd: String {
         guard let bytes = FileManager.default.contents(atPath: logPath) else { return "\(logPath) cannot be read" }
         let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n")
         if let crash = lines.firstIndex(where: { $0.hasPrefix("panic:") || $0.hasPrefix("fatal error:") }) {

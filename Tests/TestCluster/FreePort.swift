@@ -1,8 +1,8 @@
 import Glibc
 
 /// A TCP port of 127.0.0.1 that nobody listened on a moment ago.
-enum FreePort {
-    static func find() throws(TestClusterError) -> Int {
+public enum FreePort {
+    public static func find() throws(TestClusterError) -> Int {
         let socket = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         guard socket >= 0 else { throw TestClusterError("make a socket: \(String(cString: strerror(errno)))") }
         defer { close(socket) }

@@ -10,81 +10,65 @@ import OpenSSL
 /// tags/NAME          the digest of a manifest
 /// uploads/           what is being written
 /// ```
-/// Several processes may use it at once, on several machines where the file system is one.
-public struct DirectoryStore: Sendable {
-    private static let pieceSize = 1 << 20
-
+/// Several processes may use it at once, on several machines where the file system is one. It blocks the threads that it is called on: for
+/// programs that do nothing else meanwhile.
+public struct DirectoryStore: BlobStore {
     public let root: String
 
     /// Makes nothing yet; the directory is made by the first write.
     public init(_ root: String) { self.root = root }
 
-    // MARK: Blobs
-
     func path(of digest: Digest) -> String { "\(root)/blobs/sha256/\(digest.hex)" }
 
-    /// Keeps what `read` fills its buffers with, until it fills none, under the name of its digest.
-    ///
+    // MARK: Blobs
+
     /// It is written beside the blobs, brought to the disk, and renamed: whatever happens meanwhile, a blob is whole or not there.
-    func add(
-        _ read: (UnsafeMutableRawBufferPointer) throws(ArchiveError) -> Int
-    ) throws(ArtifactError) -> ArtifactManifest.Blob {
+    public func add(
+        _ content: any BlobContent, _ progress: @escaping Progress
+    ) async throws(ArtifactError) -> ArtifactManifest.Blob {
         let upload = try Upload(in: root)
         var hash = SHA256()
         var size = 0
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.pieceSize, alignment: 4096)
-        defer { buffer.deallocate() }
-        while true {
-            let count: Int
-            do { count = try read(buffer) } catch { throw .archive(error) }
-            if count == 0 { break }
-            let piece = UnsafeRawBufferPointer(rebasing: buffer[..<count])
+        try await content.pieces { (piece) throws(ArtifactError) in
             hash.update(piece)
             try upload.write(piece)
-            size += count
+            size += piece.count
+            progress(piece.count)
         }
         let digest = Digest(hash)
         try upload.keep(as: path(of: digest))
         return ArtifactManifest.Blob(digest: digest, size: size)
     }
 
-    func add(_ bytes: [UInt8]) throws(ArtifactError) -> ArtifactManifest.Blob {
-        var rest = bytes[...]
-        return try add { buffer in
-            let piece = rest.prefix(buffer.count)
-            buffer.copyBytes(from: piece)
-            rest = rest.dropFirst(piece.count)
-            return piece.count
-        }
-    }
-
-    /// Hands on a blob's bytes, and only then says whether they were the right ones.
-    func read(
-        _ blob: ArtifactManifest.Blob, _ take: (UnsafeRawBufferPointer) throws(ArchiveError) -> Void
-    ) throws(ArtifactError) {
-        var hash = SHA256()
-        var size = 0
-        var failure: ArchiveError?
-        do {
-            try FileSystem.read(path(of: blob.digest), piece: Self.pieceSize) { piece in
-                hash.update(piece)
-                size += piece.count
-                // What is wrong with the blob matters more than what it does to an archive.
-                guard failure == nil, size <= blob.size else { return }
-                do throws(ArchiveError) { try take(piece) } catch { failure = error }
-            }
-        } catch {
+    public func pieces(
+        of blob: ArtifactManifest.Blob, _ take: (UnsafeRawBufferPointer) async throws(ArtifactError) -> Void
+    ) async throws(ArtifactError) {
+        let file: FileSource
+        do { file = try FileSource(path(of: blob.digest)) } catch {
             throw error.errorNumber == ENOENT ? .missing(blob.digest) : .file(error)
         }
-        let found = Digest(hash)
-        guard found == blob.digest, size == blob.size else {
-            throw .corrupt(blob.digest, found: found, size: size)
+        try await withBuffer(of: LayerContent.pieceSize) { (buffer) async throws(ArtifactError) in
+            while true {
+                let count: Int
+                do throws(FileError) { count = try file.read(into: buffer) } catch { throw .file(error) }
+                guard count > 0 else { return }
+                try await take(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+            }
         }
-        if let failure { throw .archive(failure) }
     }
 
-    /// The manifest of an artifact.
-    public func manifest(_ digest: Digest) throws(ArtifactError) -> ArtifactManifest {
+    // MARK: Manifests
+
+    public func add(_ manifest: ArtifactManifest, tag: String?) async throws(ArtifactError) {
+        if let tag { try Tag.check(tag) }
+        _ = try await add(WholeContent(manifest.bytes)) { _ in }
+        guard let tag else { return }
+        let upload = try Upload(in: root)
+        try upload.write(Array("\(manifest.digest)\n".utf8))
+        try upload.keep(as: "\(root)/tags/\(tag)")
+    }
+
+    public func manifest(_ digest: Digest) async throws(ArtifactError) -> ArtifactManifest {
         let path = path(of: digest)
         guard FileSystem.kind(path) == .file else { throw .missing(digest) }
         let size: Int
@@ -94,8 +78,51 @@ public struct DirectoryStore: Sendable {
             bytes = size <= ArtifactManifest.largest ? try FileSystem.contents(path) : []
         } catch { throw .file(error) }
         guard size <= ArtifactManifest.largest else { throw .malformed("\(digest) is too large for a manifest") }
-        let found = Digest(of: bytes)
-        guard found == digest else { throw .corrupt(digest, found: found, size: bytes.count) }
-        return try ArtifactManifest(bytes: bytes)
+        return try ArtifactManifest(bytes: bytes, digest: digest)
+    }
+
+    // MARK: Tags
+
+    public func resolve(_ tag: String) async throws(ArtifactError) -> Digest {
+        try Tag.check(tag)
+        let path = "\(root)/tags/\(tag)"
+        guard FileSystem.kind(path) == .file else { throw .unknownTag(tag) }
+        let text: String
+        do { text = String(decoding: try FileSystem.contents(path), as: UTF8.self) } catch { throw .file(error) }
+        guard text.hasSuffix("\n"), let digest = Digest(String(text.dropLast())) else {
+            throw .malformed("\(path) has no digest in it")
+        }
+        return digest
+    }
+
+    public func tags() async throws(ArtifactError) -> [String] {
+        guard FileSystem.kind("\(root)/tags") == .directory else { return [] }
+        do { return try FileSystem.entries("\(root)/tags") } catch { throw .file(error) }
+    }
+}
+
+/// A file that is read piece by piece.
+private final class FileSource {
+    private let path: String
+    private let descriptor: Int32
+
+    init(_ path: String) throws(FileError) {
+        self.path = path
+        descriptor = clinux_open(path, O_RDONLY | O_CLOEXEC, 0)
+        guard descriptor >= 0 else { throw FileError("open", path) }
+    }
+
+    deinit {
+        if descriptor >= 0 { close(descriptor) }
+    }
+
+    /// 0 at the end.
+    func read(into buffer: UnsafeMutableRawBufferPointer) throws(FileError) -> Int {
+        while true {
+            let count = Glibc.read(descriptor, buffer.baseAddress, buffer.count)
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { throw FileError("read", path) }
+            return count
+        }
     }
 }

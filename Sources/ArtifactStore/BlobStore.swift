@@ -1,0 +1,70 @@
+import OpenSSL
+
+/// What keeps artifacts: blobs under the names of their digests, manifests, and tags that name them.
+///
+/// All of it waits for disks and networks; what is given to `take` is valid until it returns.
+public protocol BlobStore: Sendable {
+    /// Keeps a content under the name of its digest: whole, or not at all.
+    /// - Parameter progress: told of bytes that are kept, or that need not be sent.
+    func add(_ content: any BlobContent, _ progress: @escaping Progress) async throws(ArtifactError)
+        -> ArtifactManifest.Blob
+
+    /// Hands on what is kept as a blob, to its end or until `take` fails, unseen whether it is what it should be.
+    func pieces(
+        of blob: ArtifactManifest.Blob, _ take: (UnsafeRawBufferPointer) async throws(ArtifactError) -> Void
+    ) async throws(ArtifactError)
+
+    /// Keeps a manifest, whose blobs are there; with a tag, under that name too, in place of what had it.
+    func add(_ manifest: ArtifactManifest, tag: String?) async throws(ArtifactError)
+
+    /// The manifest of an artifact.
+    func manifest(_ digest: Digest) async throws(ArtifactError) -> ArtifactManifest
+
+    /// The artifact that has this tag.
+    func resolve(_ tag: String) async throws(ArtifactError) -> Digest
+
+    /// All tags, sorted.
+    func tags() async throws(ArtifactError) -> [String]
+}
+
+/// Bytes that become a blob. They can be read again, and are the same then, or reading fails.
+public protocol BlobContent: Sendable {
+    /// Where it is known without reading.
+    var digest: Digest? { get }
+
+    func pieces(
+        _ take: (UnsafeRawBufferPointer) async throws(ArtifactError) -> Void
+    ) async throws(ArtifactError)
+}
+
+/// What is told of a transfer: how many bytes it has got on by.
+public typealias Progress = @Sendable (Int) -> Void
+
+/// A content that is all here.
+struct WholeContent: BlobContent {
+    let bytes: [UInt8]
+    let digest: Digest?
+
+    init(_ bytes: [UInt8]) {
+        self.bytes = bytes
+        digest = Digest(of: bytes)
+    }
+
+    func pieces(
+        _ take: (UnsafeRawBufferPointer) async throws(ArtifactError) -> Void
+    ) async throws(ArtifactError) {
+        try await withBuffer(of: bytes.count) { (buffer) async throws(ArtifactError) in
+            buffer.copyBytes(from: bytes)
+            try await take(UnsafeRawBufferPointer(buffer))
+        }
+    }
+}
+
+/// Runs the body with bytes that stay where they are while it waits.
+func withBuffer(
+    of size: Int, _ body: (UnsafeMutableRawBufferPointer) async throws(ArtifactError) -> Void
+) async throws(ArtifactError) {
+    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 4096)
+    defer { buffer.deallocate() }
+    try await body(buffer)
+}

@@ -1,0 +1,61 @@
+import ArgumentParser
+import ArtifactStore
+import CurlTransport
+import Files
+import FoundationEssentials
+import HTTPTransport
+
+/// How the command line reaches stores across the network.
+struct StoreAccess: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "A file with the registries' users and passwords, as `docker login` writes it; ~/.docker/config.json unless told.",
+            valueName: "file"))
+    var credentials: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "The authorities whose certificates are accepted, in PEM; those of the system unless told.",
+            valueName: "file"))
+    var authority: String?
+
+    @Flag(help: "Speak http with the registry, in the clear.") var plainHTTP = false
+
+    @Option(help: ArgumentHelp("How long a store that is away is waited for.", valueName: "seconds"))
+    var patience: Int = 60
+
+    func validate() throws {
+        guard (0...86_400).contains(patience) else {
+            throw ValidationError("--patience: must be between 0 and 86400 seconds, not \(patience)")
+        }
+    }
+
+    func store(_ place: ArtifactReference.Place) throws -> any BlobStore {
+        switch place {
+        case .directory(let path): return DirectoryStore(path)
+        case .registry(let repository):
+            let trusted = try authority.map { try Self.read($0, "--authority") }
+            return try RegistryStore(
+                repository, isPlain: plainHTTP, credentials: try credentials(for: repository.host),
+                patience: Patience(limit: .seconds(patience))
+            ) { (server) throws(HTTPTransportError) in
+                try CurlTransport(TransportConfiguration(server: server, certificateAuthorityPEM: trusted))
+            }
+        }
+    }
+
+    private func credentials(for host: String) throws -> RegistryCredentials? {
+        if let credentials {
+            return try RegistryCredentials(host: host, in: try Self.read(credentials, "--credentials"))
+        }
+        let environment = ProcessInfo.processInfo.environment
+        guard let directory = environment["DOCKER_CONFIG"] ?? environment["HOME"].map({ $0 + "/.docker" }),
+            FileManager.default.fileExists(atPath: directory + "/config.json")
+        else { return nil }
+        return try RegistryCredentials(host: host, in: try Self.read(directory + "/config.json", "credentials"))
+    }
+
+    private static func read(_ path: String, _ option: String) throws -> [UInt8] {
+        do { return try FileSystem.contents(path) } catch { throw ValidationError("\(option): \(error)") }
+    }
+}
