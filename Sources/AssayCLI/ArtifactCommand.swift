@@ -6,7 +6,9 @@ struct ArtifactCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "artifact",
         abstract: "Puts directories into stores as artifacts, and gets them back, bit for bit.",
-        subcommands: [Push.self, Pull.self, Copy.self, List.self, Check.self]
+        subcommands: [
+            Push.self, Pull.self, Copy.self, List.self, Check.self, FetchCommand.self, SealCommand.self,
+        ]
     )
 
     struct Push: AsyncParsableCommand {
@@ -22,7 +24,8 @@ struct ArtifactCommand: AsyncParsableCommand {
 
         mutating func run() async throws {
             let tag = try tagToGive(target)
-            let manifest = try await access.store(target.place).seal(try absolute(directory), tag: tag)
+            let manifest = try await access.store(target.place).seal(
+                try absolute(directory), tag: tag, TransferProgress("stored").add)
             print(ArtifactReference(target.place, .digest(manifest.digest)))
         }
     }
@@ -42,7 +45,7 @@ struct ArtifactCommand: AsyncParsableCommand {
         mutating func run() async throws {
             let store = try access.store(artifact.place)
             let digest = try await artifact.resolve(in: store)
-            try await store.fetch(digest, to: try absolute(directory))
+            try await store.fetch(digest, to: try absolute(directory), TransferProgress("fetched").add)
             print(ArtifactReference(artifact.place, .digest(digest)))
         }
     }
@@ -62,7 +65,8 @@ struct ArtifactCommand: AsyncParsableCommand {
             let tag = try tagToGive(target)
             let source = try access.store(artifact.place)
             let digest = try await artifact.resolve(in: source)
-            _ = try await access.store(target.place).copy(digest, from: source, tag: tag)
+            _ = try await access.store(target.place).copy(
+                digest, from: source, tag: tag, TransferProgress("copied").add)
             print(ArtifactReference(target.place, .digest(digest)))
         }
     }

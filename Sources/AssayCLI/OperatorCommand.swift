@@ -38,6 +38,12 @@ struct OperatorCommand: AsyncParsableCommand {
     @Option(help: "The laxest Pod Security Standard for pods: privileged, baseline or restricted.")
     var podSecurity: PodSecurityLevel = .baseline
 
+    @Option(
+        help: ArgumentHelp(
+            "The image of this program, which fetches and seals artifacts in the pods of steps. In a pod, that of the pod "
+                + "unless given."))
+    var image: String?
+
     @Option(help: "Where health and metrics are served over HTTP: host:port, :port, or none.")
     var healthAddress = ":8081"
 
@@ -74,7 +80,7 @@ struct OperatorCommand: AsyncParsableCommand {
         defer { transport.shutdown() }
         let configuration = OperatorConfiguration(
             namespace: namespace, workers: workers, podSecurity: podSecurity, instance: instance, pod: Self.pod,
-            health: healthAddress == "none" ? nil : OperatorConfiguration.Address(healthAddress),
+            image: image, health: healthAddress == "none" ? nil : OperatorConfiguration.Address(healthAddress),
             election: try election)
         logger.info("starting", metadata: ["server": "\(cluster.transport.server)"])
         let daemon = AssayOperator(

@@ -19,6 +19,12 @@ struct StoreAccess: ParsableArguments {
             valueName: "file"))
     var authority: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "A directory with .dockerconfigjson and, where one is needed, ca.crt, in place of --credentials and --authority.",
+            valueName: "dir"))
+    var credentialsDirectory: String?
+
     @Flag(help: "Speak http with the registry, in the clear.") var plainHTTP = false
 
     @Option(help: ArgumentHelp("How long a store that is away is waited for.", valueName: "seconds"))
@@ -32,9 +38,9 @@ struct StoreAccess: ParsableArguments {
 
     func store(_ place: ArtifactReference.Place) throws -> any BlobStore {
         switch place {
-        case .directory(let path): return DirectoryStore(path)
+        case .directory(let path): return DirectoryStore(path, patience: Patience(limit: .seconds(patience)))
         case .registry(let repository):
-            let trusted = try authority.map { try Self.read($0, "--authority") }
+            let trusted = try authorityFile.map { try Self.read($0, "--authority") }
             return try RegistryStore(
                 repository, isPlain: plainHTTP, credentials: try credentials(for: repository.host),
                 patience: Patience(limit: .seconds(patience))
@@ -44,9 +50,19 @@ struct StoreAccess: ParsableArguments {
         }
     }
 
+    private var authorityFile: String? {
+        let beside = credentialsDirectory.map { "\($0)/ca.crt" }
+        return authority ?? beside.flatMap { FileManager.default.fileExists(atPath: $0) ? $0 : nil }
+    }
+
     private func credentials(for host: String) throws -> RegistryCredentials? {
         if let credentials {
             return try RegistryCredentials(host: host, in: try Self.read(credentials, "--credentials"))
+        }
+        if let credentialsDirectory {
+            let file = "\(credentialsDirectory)/.dockerconfigjson"
+            guard FileManager.default.fileExists(atPath: file) else { return nil }
+            return try RegistryCredentials(host: host, in: try Self.read(file, "--credentials-directory"))
         }
         let environment = ProcessInfo.processInfo.environment
         guard let directory = environment["DOCKER_CONFIG"] ?? environment["HOME"].map({ $0 + "/.docker" }),

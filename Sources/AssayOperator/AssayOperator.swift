@@ -38,16 +38,19 @@ public struct AssayOperator: Service {
         let caches = Caches()
         caches.watch(in: &program, namespace: configuration.namespace)
         OperatorMetrics(registry: program.metrics).follow(caches)
+        let ownImage = OwnImage(
+            told: configuration.image, pod: configuration.pod, client: program.client, time: time, logger: logger,
+            metrics: program.metrics)
         let policies = PolicyReader(client: program.client, level: configuration.podSecurity, time: time)
         let trainingJobs = Self.addController(
-            TrainingJobKind(client: program.client, caches: caches, policies: policies), to: &program, caches,
-            configuration)
+            TrainingJobKind(
+                client: program.client, caches: caches, policies: policies,
+                operatorImage: { ownImage.current?.reference }),
+            to: &program, caches, configuration)
         let models = Self.addController(
             MLModelKind(client: program.client, caches: caches, policies: policies), to: &program, caches,
             configuration)
         caches.route(trainingJobs: trainingJobs, models: models)
-        let ownImage = OwnImage(
-            pod: configuration.pod, client: program.client, time: time, logger: logger, metrics: program.metrics)
         program.run(inBackground: { await ownImage.learn() })
         self.program = program
         self.ownImage = ownImage

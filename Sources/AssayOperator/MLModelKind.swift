@@ -25,7 +25,8 @@ struct MLModelKind: Reconciled {
     func observe(_ key: ObjectKey, live: Bool) async throws(KubernetesError) -> MLModelObservation? {
         guard var observation = live ? try await read(key) : cached(key) else { return nil }
         let spec = observation.model.spec.value
-        let templates = [spec?.training.spec.template.json, spec?.serving.template.json].compactMap(\.self)
+        let templates =
+            spec.map { ($0.training.spec.templates + [$0.serving.template]).map(\.json) } ?? []
         observation.policy = try await policies.policy(
             namespace: key.namespace ?? "", templates: templates, live: live)
         observation.isLive = live

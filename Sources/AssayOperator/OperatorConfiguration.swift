@@ -14,6 +14,8 @@ public struct OperatorConfiguration: Sendable {
     public var instance: String
     /// The pod it runs in, from which it learns its own image; nil for none.
     public var pod: ObjectKey?
+    /// The image of this program, for pods that run it too; nil to learn it from `pod`.
+    public var image: String?
     /// Where `/livez`, `/readyz` and `/metrics` are served; nil for nowhere.
     public var health: Address?
     /// How long a reconcile may go on after the order to stop.
@@ -44,7 +46,7 @@ public struct OperatorConfiguration: Sendable {
 
     public init(
         namespace: String? = nil, workers: Int = 4, podSecurity: PodSecurityLevel = .baseline,
-        instance: String = "assay", pod: ObjectKey? = nil, health: Address? = nil,
+        instance: String = "assay", pod: ObjectKey? = nil, image: String? = nil, health: Address? = nil,
         drainDeadline: Duration = .seconds(20), election: LeaderElectionConfiguration? = nil
     ) {
         self.namespace = namespace
@@ -52,6 +54,7 @@ public struct OperatorConfiguration: Sendable {
         self.podSecurity = podSecurity
         self.instance = instance
         self.pod = pod
+        self.image = image
         self.health = health
         self.drainDeadline = drainDeadline
         self.election = election

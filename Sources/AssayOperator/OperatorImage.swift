@@ -13,6 +13,13 @@ public struct OperatorImage: Sendable, Hashable {
     /// Whether the node has told what it runs, be it a digest or not. It does so soon after the start.
     var isStarted: Bool
 
+    /// One that a person has named.
+    init(reference: String) {
+        self.reference = reference
+        pullSecrets = []
+        isStarted = true
+    }
+
     /// Reads a Pod; nil where it has no container with an image.
     init?(pod: JSONValue) {
         let containers = pod["spec", "containers"]?.array ?? []

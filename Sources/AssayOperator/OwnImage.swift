@@ -17,13 +17,19 @@ final class OwnImage: Sendable {
     private let metrics: MetricsRegistry
     private let known = Locked<OperatorImage?>(nil)
 
-    /// - Parameter pod: the operator's own; nil where it runs in none.
-    init(pod: ObjectKey?, client: KubernetesClient, time: any TimeSource, logger: Logger, metrics: MetricsRegistry) {
+    /// - Parameters:
+    ///   - told: what a person has said it is, which is not asked again.
+    ///   - pod: the operator's own; nil where it runs in none.
+    init(
+        told: String?, pod: ObjectKey?, client: KubernetesClient, time: any TimeSource, logger: Logger,
+        metrics: MetricsRegistry
+    ) {
         self.pod = pod
         self.client = client
         self.time = time
         self.logger = logger
         self.metrics = metrics
+        if let told { known.withLock { $0 = OperatorImage(reference: told) } }
     }
 
     /// Nil outside of a pod, and until the pod was read.
@@ -31,6 +37,7 @@ final class OwnImage: Sendable {
 
     /// Reads the pod until its image is known, however long that takes; says once why it is not.
     func learn() async {
+        if let image = current { return report(image) }
         guard let pod else {
             logger.info("not in a pod: the operator's own image is not known")
             return

@@ -11,6 +11,8 @@ struct TrainingJobKind: Reconciled {
     let client: KubernetesClient
     let caches: Caches
     let policies: PolicyReader
+    /// The operator's own, once it is known.
+    let operatorImage: @Sendable () -> String?
 
     func plan(_ observation: TrainingJobObservation, now: Timestamp) -> Plan {
         TrainingJobPlan.plan(observation, now: now)
@@ -24,10 +26,12 @@ struct TrainingJobKind: Reconciled {
 
     func observe(_ key: ObjectKey, live: Bool) async throws(KubernetesError) -> TrainingJobObservation? {
         guard var observation = live ? try await read(key) : cached(key) else { return nil }
-        let template = observation.trainingJob.spec.value?.template.json
+        let templates = observation.trainingJob.spec.value?.templates.map(\.json) ?? []
         observation.policy = try await policies.policy(
-            namespace: key.namespace ?? "", templates: template.map { [$0] } ?? [], live: live)
+            namespace: key.namespace ?? "", templates: templates, live: live)
         observation.events = try await warnings(observation)
+        observation.operatorImage = operatorImage()
+        if live { observation.claim = try await claim(of: observation.trainingJob) }
         observation.isLive = live
         return observation
     }
@@ -76,6 +80,15 @@ struct TrainingJobKind: Reconciled {
             ListOptions(labelSelector: "\(Caches.managedSelector),\(Label.trainingJob)=\(key.name)"),
             PodObservation.init(json:)
         ).filter { $0.metadata.controller.map { owners.contains($0.uid) } ?? false }
+    }
+
+    /// The claim that the artifacts are on: who may mount it is asked before pods are made that cannot.
+    private func claim(of trainingJob: TrainingJob) async throws(KubernetesError) -> ClaimObservation {
+        guard !(trainingJob.status.value?.isFinished ?? false), let name = trainingJob.spec.value?.claimName else {
+            return .none
+        }
+        let key = ObjectKey(namespace: trainingJob.metadata.namespace, name: name)
+        return try await client.object(.persistentVolumeClaims, key, ClaimObservation.init(json:)) ?? .missing(name)
     }
 
     /// The warnings about Jobs that have no pod, though their start was told of already: only an event tells that a quota

@@ -10,6 +10,8 @@ struct World {
     var objects: [ResourceType: [String: JSONValue]] = [:]
     var now = Timestamp(seconds: 1_800_000_000)
     var policy = PodPolicy()
+    var claim = ClaimObservation.ofManyNodes
+    var operatorImage: String? = "assay:1"
     var events: [PlannedEvent] = []
     /// Every object that was ever created, by kind.
     var created: [String] = []
@@ -118,7 +120,8 @@ struct World {
         TrainingJobObservation(
             trainingJob: trainingJob, jobs: try all(.jobs).map { try JobObservation(json: $0) },
             pods: try all(.pods).map { try PodObservation(json: $0) },
-            events: try all(.events).map { try EventObservation(json: $0) }, policy: policy, isLive: live)
+            events: try all(.events).map { try EventObservation(json: $0) }, policy: policy,
+            claim: live ? claim : .none, operatorImage: operatorImage, isLive: live)
     }
 
     func observe(model: MLModel, live: Bool) throws -> MLModelObservation {

@@ -58,7 +58,8 @@ import Testing
         fill(caches.trainingJobs, [object(.trainingJobs, "ml", "wine", uid: "t")])
         fill(caches.jobs, ["ml", "evil"].map { object(.jobs, $0, "j", uid: "j-\($0)", owner: (.trainingJobs, "t")) })
         fill(caches.pods, ["ml", "evil"].map { object(.pods, $0, "p", uid: "p-\($0)", owner: (.jobs, "j-ml")) })
-        let kind = TrainingJobKind(client: client, caches: caches, policies: policies)
+        let kind = TrainingJobKind(
+            client: client, caches: caches, policies: policies, operatorImage: { nil })
         let seen = try #require(kind.cached(ObjectKey(namespace: "ml", name: "wine")))
         #expect(seen.jobs.map(\.metadata.uid) == ["j-ml"])
         #expect(seen.pods.map(\.metadata.uid) == ["p-ml"])

@@ -32,7 +32,7 @@ struct PodWorld: Sendable {
         }
         let client = KubernetesClient(
             transport: transport.asked(by: .serviceAccount(namespace: "assay-system", name: "assay")), time: time)
-        own = OwnImage(pod: pod, client: client, time: time, logger: logger, metrics: metrics)
+        own = OwnImage(told: nil, pod: pod, client: client, time: time, logger: logger, metrics: metrics)
     }
 
     /// The operator's namespace and rights, as they are shipped.

@@ -94,6 +94,7 @@ extension Stories {
             "events.events.k8s.io: create patch",
             "namespaces: get",
             "serviceaccounts: get",
+            "persistentvolumeclaims: get",
         ]
 
         private static func expectRights(_ kubectl: Administrator) async throws {

@@ -19,7 +19,13 @@ struct LimitedOperator: Sendable {
     private let lines = Locked<[String]>([])
     private let port = Locked<Int?>(nil)
 
-    init(_ world: StoryWorld) { self.world = world }
+    /// Of the program, where the story's pods run it; else learned from the pod of ``RightsStory/ownPodName``.
+    private let image: String?
+
+    init(_ world: StoryWorld, image: String? = nil) {
+        self.world = world
+        self.image = image
+    }
 
     var user: String { "system:serviceaccount:\(world.namespace):\(Self.account)" }
 
@@ -84,7 +90,7 @@ struct LimitedOperator: Sendable {
         let transport = try CurlTransport(account.transport)
         defer { transport.shutdown() }
         let configuration = OperatorConfiguration(
-            namespace: world.namespace, pod: world.key(RightsStory.ownPodName),
+            namespace: world.namespace, pod: world.key(RightsStory.ownPodName), image: image,
             health: .init(host: "127.0.0.1", port: 0), election: .init(lease: world.key("assay-operator")))
         let (lines, port) = (lines, port)
         let logger = Logger(label: "operator") { label in

@@ -72,6 +72,7 @@ struct MissingRight: Sendable {
             "list events": Entry(story: .forbiddenPods),
             "get namespaces": Entry(),
             "get serviceaccounts": Entry(story: .lentAccount),
+            "get persistentvolumeclaims": Entry(story: .workflow),
             // Events are a courtesy: those that were refused are not told later, and nothing waits for them.
             "create events.events.k8s.io": Entry(sign: .log, isOverAnyway: true),
             "patch events.events.k8s.io": Entry(story: .repeatedEvents, sign: .log, isOverAnyway: true),

@@ -10,6 +10,8 @@ struct RightsStory: Sendable {
     var begin: @Sendable (StoryWorld) async throws -> Void
     /// Whether the end is reached.
     var isOver: @Sendable (StoryWorld) async throws -> Bool
+    /// The operator's, where its pods run it.
+    var image: String?
 
     /// A model whose server does nothing, and costs next to nothing.
     private static func model(seconds: Int = 3600, replicas: Int = 1) -> String {
@@ -141,6 +143,35 @@ struct RightsStory: Sendable {
             let training = try await world.client.get(.trainingJobs, world.key("alone"))
             return training.condition("Reconciling")?.message.contains("pods cannot be created") == true
         })
+
+    /// A step is made, with its artifacts on a claim.
+    static let workflow = RightsStory(
+        begin: { world in
+            try await world.apply(
+                yaml: """
+                    apiVersion: v1
+                    kind: PersistentVolumeClaim
+                    metadata: {name: models}
+                    spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
+                    ---
+                    apiVersion: assay.dev/v1alpha1
+                    kind: TrainingJob
+                    metadata: {name: steps}
+                    spec:
+                      artifactStore: {uri: pvc://models}
+                      steps:
+                      - name: only
+                        outputs: [model]
+                        template:
+                          spec:
+                            containers:
+                            - name: main
+                              image: registry.local/toy:1
+                              command: [sh, -c, "echo 1 > $ASSAY_OUTPUT_MODEL/weights"]
+                    """)
+        },
+        isOver: { world in try await world.client.get(.trainingJobs, world.key("steps")).isTrue("Ready") },
+        image: "assay:0.1.0")
 
     static let lentAccount = RightsStory(
         begin: { world in

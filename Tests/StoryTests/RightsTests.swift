@@ -51,7 +51,7 @@ extension Stories {
             do {
                 let namespace = "right-\(UInt32.random(in: .min ... .max))"
                 try await StoryWorld.run(on: cluster, namespace: namespace) { world in
-                    let limited = LimitedOperator(world)
+                    let limited = LimitedOperator(world, image: missing.story.image)
                     try await limited.install(shipped.subtracting([right]))
                     try await limited.run { try await Self.tell(missing, shipped, limited) }
                     try await world.eventually("the requests of \(right)'s story are counted") {

@@ -115,6 +115,18 @@ struct TransitionCase: Sendable {
                 ([:], ["spec": ["parameters": ["depth": "4"]]]),
             ]),
         .field("seed", 42, 43),
+        TransitionCase(
+            field: "spec.steps",
+            changes: [
+                (workflow(steps), ["spec": ["steps": otherSteps]])
+            ]),
+        TransitionCase(
+            field: "spec.artifactStore",
+            changes: [
+                (workflow(steps, store), ["spec": ["artifactStore": ["uri": "pvc://others"]]]),
+                (workflow(steps, store), ["spec": ["artifactStore": .null]]),
+                (workflow(steps), ["spec": ["artifactStore": store]]),
+            ]),
         .field("backoffLimit", 1, 0),
         .field("activeDeadlineSeconds", 60, 61),
         .field(
@@ -132,6 +144,25 @@ struct TransitionCase: Sendable {
         ([:], ["metadata": ["labels": ["team": "red"]]]),
         (["spec": ["seed": 42]], ["spec": ["seed": 42]]),
     ]
+
+    private static let store: JSONValue = ["uri": "pvc://models"]
+    private static let steps: JSONValue = [
+        [
+            "name": "train",
+            "template": ["spec": ["containers": [["name": "main", "image": "registry.local/wine:1"]]]],
+        ]
+    ]
+
+    private static let otherSteps: JSONValue = [
+        [
+            "name": "train",
+            "template": ["spec": ["containers": [["name": "main", "image": "registry.local/wine:2"]]]],
+        ]
+    ]
+
+    private static func workflow(_ steps: JSONValue, _ store: JSONValue = .null) -> JSONValue {
+        ["spec": ["template": .null, "steps": steps, "artifactStore": store]]
+    }
 
     private static func template(_ spec: JSONValue) -> JSONValue { ["spec": ["template": ["spec": spec]]] }
 }

@@ -105,16 +105,17 @@ struct StoryWorld: Sendable {
     // MARK: The operator
 
     /// Runs the operator in this process while `body` runs.
+    /// - Parameter image: of the program, where pods are to run it.
     func withOperator<Result: Sendable>(
-        _ transportOf: (CurlTransport) -> any HTTPTransport = { $0 },
+        image: String? = nil, _ transportOf: (CurlTransport) -> any HTTPTransport = { $0 },
         _ body: @escaping @Sendable () async throws -> Result
     ) async throws -> Result {
         let configuration = try await cluster.serviceAccount(TestCluster.operatorAccount)
         let transport = try CurlTransport(configuration.transport)
         defer { transport.shutdown() }
         let daemon = AssayOperator(
-            configuration: OperatorConfiguration(), cluster: configuration, transport: transportOf(transport),
-            logger: logger)
+            configuration: OperatorConfiguration(image: image), cluster: configuration,
+            transport: transportOf(transport), logger: logger)
         return try await withThrowingTaskGroup(of: Result?.self) { group in
             group.addTask {
                 try await daemon.run()

@@ -14,9 +14,14 @@ import OpenSSL
 /// programs that do nothing else meanwhile.
 public struct DirectoryStore: BlobStore {
     public let root: String
+    private let patience: Patience
 
     /// Makes nothing yet; the directory is made by the first write.
-    public init(_ root: String) { self.root = root }
+    /// - Parameter patience: for a disk that is full or a file server that is away.
+    public init(_ root: String, patience: Patience = Patience(limit: .zero)) {
+        self.root = root
+        self.patience = patience
+    }
 
     func path(of digest: Digest) -> String { "\(root)/blobs/sha256/\(digest.hex)" }
 
@@ -24,6 +29,20 @@ public struct DirectoryStore: BlobStore {
 
     /// It is written beside the blobs, brought to the disk, and renamed: whatever happens meanwhile, a blob is whole or not there.
     public func add(
+        _ content: any BlobContent, _ progress: @escaping Progress
+    ) async throws(ArtifactError) -> ArtifactManifest.Blob {
+        try await patience.run { () async throws(ArtifactError) in
+            do throws(ArtifactError) { return try await write(content, progress) } catch {
+                guard case .file(let failure) = error, Self.mayPass.contains(failure.errorNumber) else { throw error }
+                throw .store(StoreFailure("\(failure)", isTransient: true))
+            }
+        }
+    }
+
+    /// What somebody may mend while it is waited for.
+    private static let mayPass: Set<Int32> = [ENOSPC, EDQUOT, EIO, ESTALE, ETIMEDOUT]
+
+    private func write(
         _ content: any BlobContent, _ progress: @escaping Progress
     ) async throws(ArtifactError) -> ArtifactManifest.Blob {
         let upload = try Upload(in: root)

@@ -8,7 +8,7 @@ final class Upload {
     private var descriptor: Int32
 
     init(in root: String) throws(ArtifactError) {
-        do { try FileSystem.makeDirectories("\(root)/uploads") } catch { throw .file(error) }
+        try Self.makeShared("\(root)/uploads")
         path = "\(root)/uploads/\(UInt64.random(in: .min ... .max))"
         descriptor = clinux_open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else { throw .file(FileError("create", path)) }
@@ -18,6 +18,18 @@ final class Upload {
         guard descriptor >= 0 else { return }
         close(descriptor)
         unlink(path)
+    }
+
+    /// Makes a directory, and what is missing above it, in which the group may write too: on a volume those who share it have
+    /// the group in common, and seldom the user.
+    private static func makeShared(_ path: String) throws(ArtifactError) {
+        guard FileSystem.kind(path) == nil else { return }
+        if let slash = path.lastIndex(of: "/"), slash != path.startIndex { try makeShared(String(path[..<slash])) }
+        do throws(FileError) {
+            try FileSystem.makeDirectories(path)
+            let mode = try FileSystem.status(path).st_mode & 0o7777
+            guard chmod(path, mode | 0o020) == 0 || errno == EPERM else { throw FileError("change mode of", path) }
+        } catch { throw .file(error) }
     }
 
     func write(_ bytes: UnsafeRawBufferPointer) throws(ArtifactError) {
@@ -32,7 +44,7 @@ final class Upload {
     func keep(as target: String) throws(ArtifactError) {
         guard fsync(descriptor) == 0 else { throw .file(FileError("write", path)) }
         let directory = String(target[..<(target.lastIndex(of: "/") ?? target.startIndex)])
-        do { try FileSystem.makeDirectories(directory) } catch { throw .file(error) }
+        try Self.makeShared(directory)
         guard rename(path, target) == 0 else { throw .file(FileError("rename to", target)) }
         close(descriptor)
         descriptor = -1

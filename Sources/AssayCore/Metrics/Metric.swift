@@ -60,12 +60,17 @@ public struct Metric: Sendable, Hashable {
     public var split: Split
     public var value: MetricValue
     public var samples: Int64?
+    /// The step that reported it; nil in the short form.
+    public var step: String?
 
-    public init(name: String, split: Split = .holdout, value: MetricValue, samples: Int64? = nil) {
+    public init(
+        name: String, split: Split = .holdout, value: MetricValue, samples: Int64? = nil, step: String? = nil
+    ) {
         self.name = name
         self.split = split
         self.value = value
         self.samples = samples
+        self.step = step
     }
 
     /// Reads a metric of a status, where the value is text: JSON has no NaN, and the API's conventions no floats.
@@ -74,6 +79,7 @@ public struct Metric: Sendable, Hashable {
         split = try cursor["split"].optionalEnum() ?? .holdout
         value = MetricValue(text: try cursor["value"].string())
         samples = try cursor["samples"].optionalInteger()
+        step = try cursor["step"].optionalString()
     }
 
     public var json: JSONValue {
@@ -81,6 +87,7 @@ public struct Metric: Sendable, Hashable {
             "name": .string(name), "split": .string(split.rawValue), "value": .string(value.description),
         ]
         if let samples { result["samples"] = .integer(samples) }
+        result["step"] = JSONValue(step)
         return result
     }
 }

@@ -16,6 +16,15 @@ public struct MetricsReading: Sendable, Hashable {
 
     private var problems: [String] = []
 
+    /// What was read before.
+    init(metrics: [Metric] = [], message: String? = nil) {
+        self.metrics = metrics
+        self.message = message
+    }
+
+    /// Nothing could be read.
+    init(failure: String) { message = failure }
+
     public init(terminationMessage: String) {
         let bytes = Array(terminationMessage.utf8.prefix(longestReadable))
         let text = bytes.drop { $0 == 0x20 || $0 == 0x0A || $0 == 0x0D || $0 == 0x09 }
@@ -71,6 +80,18 @@ public struct MetricsReading: Sendable, Hashable {
         add(name: name, split: split, value: entry["value"] ?? .null, samples: samples)
     }
 
+    /// Takes in what a step reports. What two of them say differently is no value.
+    mutating func add(_ other: MetricsReading, step: String) {
+        for metric in other.metrics {
+            var metric = metric
+            metric.step = step
+            add(metric)
+        }
+        let told = [message, other.message.map { "\(step): \($0)" }].compactMap(\.self) + problems
+        problems = []
+        message = told.isEmpty ? nil : told.joined(separator: "; ")
+    }
+
     private mutating func add(name: String, split: Split, value: JSONValue, samples: Int64?) {
         guard Self.isName(name) else {
             problems.append(
@@ -82,10 +103,14 @@ public struct MetricsReading: Sendable, Hashable {
             case .string(let text): MetricValue(text: text)
             default: MetricValue.unparsable(value.typeName)
             }
-        if let index = metrics.firstIndex(where: { $0.name == name && $0.split == split }) {
-            if metrics[index].value != read {
-                metrics[index].value = .unparsable("\(metrics[index].value) and \(read)")
-                problems.append("\(name) is reported twice")
+        add(Metric(name: name, split: split, value: read, samples: samples))
+    }
+
+    private mutating func add(_ metric: Metric) {
+        if let index = metrics.firstIndex(where: { $0.name == metric.name && $0.split == metric.split }) {
+            if metrics[index].value != metric.value {
+                metrics[index].value = .unparsable("\(metrics[index].value) and \(metric.value)")
+                problems.append("\(metric.name) is reported twice")
             }
             return
         }
@@ -94,7 +119,7 @@ public struct MetricsReading: Sendable, Hashable {
             if problems.last != problem { problems.append(problem) }
             return
         }
-        metrics.append(Metric(name: name, split: split, value: read, samples: samples))
+        metrics.append(metric)
     }
 
     static func isName(_ text: String) -> Bool {

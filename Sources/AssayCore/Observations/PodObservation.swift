@@ -18,6 +18,7 @@ public struct PodObservation: Sendable, Hashable {
         public var imageID: String
         public var ready: Bool
         public var restartCount: Int
+        public var isRunning: Bool
         public var waitingReason: String?
         public var waitingMessage: String
         public var terminated: Termination?
@@ -58,6 +59,7 @@ extension PodObservation.Container {
         imageID = try cursor["imageID"].optionalString() ?? ""
         ready = try cursor["ready"].optionalBool() ?? false
         restartCount = try cursor["restartCount"].optionalInt() ?? 0
+        isRunning = cursor["state"]["running"].exists
         let waiting = cursor["state"]["waiting"]
         waitingReason = waiting.exists ? try waiting["reason"].optionalString() ?? "" : nil
         waitingMessage = try waiting["message"].optionalString() ?? ""

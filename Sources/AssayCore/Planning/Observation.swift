@@ -11,18 +11,25 @@ public struct TrainingJobObservation: Sendable, Hashable {
     /// Warnings about those Jobs; may be empty.
     public var events: [EventObservation]
     public var policy: PodPolicy
+    /// The claim that `spec.artifactStore` names.
+    public var claim: ClaimObservation
+    /// The image of the operator, which fetches and seals the artifacts of steps; nil while it is not known.
+    public var operatorImage: String?
     /// All of it was just read from the server, not from caches.
     public var isLive: Bool
 
     public init(
         trainingJob: TrainingJob, jobs: [JobObservation] = [], pods: [PodObservation] = [],
-        events: [EventObservation] = [], policy: PodPolicy = PodPolicy(), isLive: Bool = false
+        events: [EventObservation] = [], policy: PodPolicy = PodPolicy(), claim: ClaimObservation = .none,
+        operatorImage: String? = nil, isLive: Bool = false
     ) {
         self.trainingJob = trainingJob
         self.jobs = jobs
         self.pods = pods
         self.events = events
         self.policy = policy
+        self.claim = claim
+        self.operatorImage = operatorImage
         self.isLive = isLive
     }
 }

@@ -21,6 +21,9 @@ extension TrainingJobStatus: ProgressingStatus {
         var result = self
         for index in result.conditions.indices { result.conditions[index].message = "" }
         for index in result.attempts.indices { result.attempts[index].message = nil }
+        for step in result.steps.indices {
+            for index in result.steps[step].attempts.indices { result.steps[step].attempts[index].message = nil }
+        }
         return result
     }
 }

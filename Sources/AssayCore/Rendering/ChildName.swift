@@ -16,9 +16,16 @@ public enum ChildName {
         return head + tail
     }
 
-    /// The Job of one attempt of a TrainingJob.
-    public static func job(namespace: String, name: String, uid: String, attempt: Int) -> String {
-        make(prefix: name, suffix: String(attempt), identity: [namespace, name, uid, String(attempt)])
+    /// The Job of one attempt of a TrainingJob, or of one of its steps.
+    public static func job(namespace: String, name: String, uid: String, step: String = "", attempt: Int) -> String {
+        let identity = [namespace, name, uid] + (step.isEmpty ? [] : [step]) + [String(attempt)]
+        return make(
+            prefix: step.isEmpty ? name : "\(name)-\(step)", suffix: String(attempt), identity: identity)
+    }
+
+    /// What the containers of a workflow are told in `ASSAY_RUN`.
+    static func workflowRun(namespace: String, name: String, uid: String) -> String {
+        make(prefix: name, identity: [namespace, name, uid])
     }
 
     /// The TrainingJob of one run of an MLModel.

@@ -9,10 +9,20 @@ public enum ContainerContract {
     public static let seed = "ASSAY_SEED"
     /// Where metrics are written: the container's termination message.
     public static let metricsFile = "ASSAY_METRICS_FILE"
+    /// Of a step: its parameters as a JSON object.
+    static let parametersFile = "ASSAY_PARAMETERS_FILE"
     static let defaultTerminationMessagePath = "/dev/termination-log"
 
     /// `learningRate` becomes `ASSAY_PARAM_LEARNINGRATE`; whatever is no letter or digit becomes `_`.
-    public static func variable(forParameter name: String) -> String {
+    public static func variable(forParameter name: String) -> String { "ASSAY_PARAM_" + capitals(name) }
+
+    /// Where an artifact is that the step reads: a directory.
+    static func variable(forInput name: String) -> String { "ASSAY_INPUT_" + capitals(name) }
+
+    /// Where the step leaves an artifact: a directory.
+    static func variable(forOutput name: String) -> String { "ASSAY_OUTPUT_" + capitals(name) }
+
+    private static func capitals(_ name: String) -> String {
         let bytes = name.utf8.map { byte -> UInt8 in
             switch byte {
             case UInt8(ascii: "a")...UInt8(ascii: "z"): byte - 32
@@ -20,14 +30,15 @@ public enum ContainerContract {
             default: UInt8(ascii: "_")
             }
         }
-        return "ASSAY_PARAM_" + String(decoding: bytes, as: UTF8.self)
+        return String(decoding: bytes, as: UTF8.self)
     }
 
+    /// - Parameter names: of the parameters that the container is told; all of them unless given.
     static func training(
-        run: String, spec: TrainingJobSpec, container: JSONValue
+        run: String, spec: TrainingJobSpec, parameters names: [String]? = nil, container: JSONValue
     ) -> [(name: String, value: String)] {
         var result = [(name: self.run, value: run)]
-        for (name, value) in spec.parameters.sorted(by: { $0.key < $1.key }) {
+        for (name, value) in spec.parameters.sorted(by: { $0.key < $1.key }) where names?.contains(name) ?? true {
             result.append((variable(forParameter: name), value))
         }
         if let seed = spec.seed { result.append((self.seed, String(seed))) }

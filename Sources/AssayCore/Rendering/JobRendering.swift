@@ -2,32 +2,57 @@ import JSON
 import KubernetesModel
 
 extension TrainingJob {
-    /// The Job of an attempt, as it is created.
-    func renderedJob(name: String, spec: TrainingJobSpec) -> JSONValue {
-        let labels = [Label.managedBy: Label.manager, Label.trainingJob: metadata.name]
+    /// The Job of an attempt of the short form, as it is created.
+    func renderedJob(name: String, spec: TrainingJobSpec, template: PodTemplate) -> JSONValue {
+        var labels = [Label.managedBy: Label.manager]
+        labels[Label.trainingJob] = metadata.name
+        var job = renderedJob(name: name, spec: spec, labels: labels)
+        job["spec", "template"] = Self.renderedPod(run: name, spec: spec, template: template, labels: labels)
+        job["spec", "podFailurePolicy"] = spec.podFailurePolicy
+        return job
+    }
+
+    /// The Job of an attempt of a step, as it is created.
+    /// - Parameter image: the operator's, which fetches and seals.
+    func renderedJob(
+        name: String, spec: TrainingJobSpec, step: TrainingStep, inputs: [SealedArtifact], image: String
+    ) -> JSONValue {
+        var labels = [Label.managedBy: Label.manager, Label.step: step.name]
+        labels[Label.trainingJob] = metadata.name
+        var job = renderedJob(name: name, spec: spec, labels: labels)
+        let pod = StepPod(run: workflowRun, spec: spec, step: step, inputs: inputs, image: image)
+        job["spec", "template"] = pod.rendered(labels: labels)
+        job["spec", "podFailurePolicy"] = pod.failurePolicy
+        return job
+    }
+
+    /// What the containers of a workflow are told in `ASSAY_RUN`: the same in all its steps.
+    var workflowRun: String {
+        ChildName.workflowRun(namespace: metadata.namespace ?? "", name: metadata.name, uid: metadata.uid)
+    }
+
+    private func renderedJob(name: String, spec: TrainingJobSpec, labels: [String: String]) -> JSONValue {
         var job: JSONValue = [
             "apiVersion": .string(ResourceType.jobs.apiVersion), "kind": .string(ResourceType.jobs.kind),
             "metadata": [
                 "name": .string(name), "labels": JSONValue(labels),
                 "ownerReferences": [OwnerReference(controller: metadata, of: Self.resourceType).json],
             ],
-            "spec": [
-                // The default starts another pod while the one being deleted still runs.
-                "podReplacementPolicy": "Failed",
-                "template": Self.renderedPod(run: name, spec: spec, labels: labels),
-            ],
+            // The default starts another pod while the one being deleted still runs.
+            "spec": ["podReplacementPolicy": "Failed"],
         ]
         job["metadata", "namespace"] = JSONValue(metadata.namespace)
         if let limit = spec.backoffLimit { job["spec", "backoffLimit"] = JSONValue(limit) }
         if let seconds = spec.activeDeadlineSeconds { job["spec", "activeDeadlineSeconds"] = .integer(seconds) }
-        job["spec", "podFailurePolicy"] = spec.podFailurePolicy
         return job
     }
 
-    private static func renderedPod(run: String, spec: TrainingJobSpec, labels: [String: String]) -> JSONValue {
-        var pod = PodRendering(spec.template)
+    private static func renderedPod(
+        run: String, spec: TrainingJobSpec, template: PodTemplate, labels: [String: String]
+    ) -> JSONValue {
+        var pod = PodRendering(template)
         pod.addLabels(labels)
-        pod.nameDefaultContainer(spec.template.mainContainer)
+        pod.nameDefaultContainer(template.mainContainer)
         pod.setDefault("restartPolicy", "Never")
         pod.setDefault("automountServiceAccountToken", false)
         pod.forEachContainer { container in

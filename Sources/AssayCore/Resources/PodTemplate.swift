@@ -20,4 +20,9 @@ public struct PodTemplate: Sendable, Hashable {
         }
         return names.first
     }
+
+    /// The image of that container, as the template names it.
+    var mainImage: String? {
+        containers.first { $0["name"]?.string == mainContainer }?["image"]?.string
+    }
 }

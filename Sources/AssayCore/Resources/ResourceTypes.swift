@@ -13,6 +13,7 @@ public enum Label {
     public static let managedBy = "app.kubernetes.io/managed-by"
     public static let manager = "assay"
     public static let trainingJob = "assay.dev/trainingjob"
+    public static let step = "assay.dev/step"
     public static let model = "assay.dev/model"
     public static let revision = "assay.dev/revision"
     /// On a service account: pods of this namespace's models may use it.

@@ -3,7 +3,11 @@ import JSON
 public struct TrainingJobSpec: Sendable, Hashable {
     public var parameters: [String: String]
     public var seed: Int64?
-    public var template: PodTemplate
+    /// The one pod of the short form; a workflow has `steps` in its place.
+    public var template: PodTemplate?
+    /// In any order: what runs first follows from who reads what.
+    public var steps: [TrainingStep]
+    public var artifactStore: ArtifactStoreSpec?
     public var backoffLimit: Int?
     public var activeDeadlineSeconds: Int64?
     /// As in batch/v1.
@@ -12,13 +16,16 @@ public struct TrainingJobSpec: Sendable, Hashable {
     public var suspend: Bool?
 
     public init(
-        parameters: [String: String] = [:], seed: Int64? = nil, template: PodTemplate, backoffLimit: Int? = nil,
+        parameters: [String: String] = [:], seed: Int64? = nil, template: PodTemplate? = nil,
+        steps: [TrainingStep] = [], artifactStore: ArtifactStoreSpec? = nil, backoffLimit: Int? = nil,
         activeDeadlineSeconds: Int64? = nil, podFailurePolicy: JSONValue? = nil, ttlSecondsAfterFinished: Int? = nil,
         suspend: Bool? = nil
     ) {
         self.parameters = parameters
         self.seed = seed
         self.template = template
+        self.steps = steps
+        self.artifactStore = artifactStore
         self.backoffLimit = backoffLimit
         self.activeDeadlineSeconds = activeDeadlineSeconds
         self.podFailurePolicy = podFailurePolicy
@@ -29,7 +36,10 @@ public struct TrainingJobSpec: Sendable, Hashable {
     public init(json cursor: JSONCursor) throws(JSONShapeError) {
         parameters = try cursor["parameters"].stringMap()
         seed = try cursor["seed"].optionalInteger()
-        template = try PodTemplate(json: cursor["template"])
+        template = cursor["template"].exists ? try PodTemplate(json: cursor["template"]) : nil
+        steps = try cursor["steps"].map { element throws(JSONShapeError) in try TrainingStep(json: element) }
+        artifactStore =
+            cursor["artifactStore"].exists ? try ArtifactStoreSpec(json: cursor["artifactStore"]) : nil
         backoffLimit = try cursor["backoffLimit"].optionalInt()
         activeDeadlineSeconds = try cursor["activeDeadlineSeconds"].optionalInteger()
         podFailurePolicy = try cursor["podFailurePolicy"].optionalObject().map(JSONValue.object)
@@ -46,7 +56,10 @@ public struct TrainingJobSpec: Sendable, Hashable {
 
     /// What may not change after creation.
     var immutableJSON: JSONValue {
-        var result: JSONValue = ["template": template.json]
+        var result: JSONValue = [:]
+        result["template"] = template?.json
+        if !steps.isEmpty { result["steps"] = JSONValue(steps.map(\.json)) }
+        result["artifactStore"] = artifactStore?.json
         if !parameters.isEmpty { result["parameters"] = JSONValue(parameters) }
         if let seed { result["seed"] = .integer(seed) }
         if let backoffLimit { result["backoffLimit"] = JSONValue(backoffLimit) }
@@ -58,6 +71,33 @@ public struct TrainingJobSpec: Sendable, Hashable {
     /// What makes another training of it. Of the fields that later versions add, only those that are set may join in,
     /// so that an upgrade changes no hash.
     public var hash: String { SpecHash.text(immutableJSON) }
+
+    /// The steps, of which the short form is one without a name, that is told every parameter.
+    var allSteps: [TrainingStep] {
+        guard let template else { return steps }
+        return [TrainingStep(name: "", parameters: parameters.keys.sorted(), template: template)]
+    }
+
+    var isWorkflow: Bool { template == nil }
+
+    /// Where a step's template stands.
+    func templatePath(of index: Int, at path: String = "spec") -> String {
+        isWorkflow ? "\(path).steps[\(index)].template" : "\(path).template"
+    }
+
+    /// The PersistentVolumeClaim that the artifacts are kept on; nil for another store, or none.
+    public var claimName: String? {
+        do {
+            guard case .claim(let name, _) = try artifactStore.map({ try StoreLocation($0.uri) }) else { return nil }
+            return name
+        } catch {
+            // Said by the validation.
+            return nil
+        }
+    }
+
+    /// The templates of all pods.
+    public var templates: [PodTemplate] { allSteps.map(\.template) }
 }
 
 /// Hashes of specs as they stand in status, with the version of the way they are taken.

@@ -19,10 +19,14 @@ public struct TrainingJobStatus: Sendable, Hashable {
     /// The hash of the spec that was accepted first; the spec is immutable.
     public var specHash: String?
     public var conditions: [Condition]
+    /// Of the short form.
     public var attempts: [Attempt]
+    /// Of a workflow, in the order of the spec.
+    public var steps: [StepStatus]
     public var metrics: [Metric]
     /// Why metrics could not be read, where they could not.
     public var metricsMessage: String?
+    /// Of the short form; each step of a workflow has its own.
     public var images: [ContainerImage]
     /// What the run was called in its containers: `ASSAY_RUN` of the attempt that counts.
     public var run: String?
@@ -36,6 +40,7 @@ public struct TrainingJobStatus: Sendable, Hashable {
         observedGeneration = -1
         conditions = []
         attempts = []
+        steps = []
         metrics = []
         images = []
         parameters = [:]
@@ -44,6 +49,20 @@ public struct TrainingJobStatus: Sendable, Hashable {
     /// The training has ended and stays ended.
     public var isFinished: Bool { phase == .succeeded || phase == .failed }
 
+    var allAttempts: [Attempt] { attempts + steps.flatMap(\.attempts) }
+
+    /// The images of all steps, each with its step's name.
+    public var allImages: [ContainerImage] {
+        images
+            + steps.flatMap { step in
+                step.images.map { image in
+                    var image = image
+                    image.step = step.name
+                    return image
+                }
+            }
+    }
+
     public init(json cursor: JSONCursor) throws(JSONShapeError) {
         observedGeneration = try cursor["observedGeneration"].optionalInteger() ?? -1
         phase = try cursor["phase"].optionalEnum()
@@ -51,6 +70,7 @@ public struct TrainingJobStatus: Sendable, Hashable {
         specHash = try cursor["specHash"].optionalString()
         conditions = try [Condition](json: cursor["conditions"])
         attempts = try cursor["attempts"].map { element throws(JSONShapeError) in try Attempt(json: element) }
+        steps = try cursor["steps"].map { element throws(JSONShapeError) in try StepStatus(json: element) }
         metrics = try cursor["metrics"].map { element throws(JSONShapeError) in try Metric(json: element) }
         metricsMessage = try cursor["metricsMessage"].optionalString()
         images = try cursor["images"].map { element throws(JSONShapeError) in try ContainerImage(json: element) }
@@ -69,6 +89,7 @@ public struct TrainingJobStatus: Sendable, Hashable {
         result["specHash"] = JSONValue(specHash)
         if !conditions.isEmpty { result["conditions"] = JSONValue(conditions.map(\.json)) }
         if !attempts.isEmpty { result["attempts"] = JSONValue(attempts.map(\.json)) }
+        if !steps.isEmpty { result["steps"] = JSONValue(steps.map(\.json)) }
         if !metrics.isEmpty { result["metrics"] = JSONValue(metrics.map(\.json)) }
         result["metricsMessage"] = JSONValue(metricsMessage)
         if !images.isEmpty { result["images"] = JSONValue(images.map(\.json)) }

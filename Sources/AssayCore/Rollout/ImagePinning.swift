@@ -6,19 +6,18 @@ struct ImagePinning {
     /// What could not be pinned.
     private(set) var problems: [FieldProblem] = []
 
-    init(serving: MLModelSpec.Serving, training: PodTemplate, trained: [ContainerImage]) {
-        let from = Set(serving.imageFrom.map(\.container))
-        let main = training.containers.first { $0["name"]?.string == training.mainContainer }
-        let source = trained.first { $0.container == training.mainContainer }
+    init(serving: MLModelSpec.Serving, training: TrainingJobSpec, trained: [ContainerImage]) {
+        let from = Dictionary(serving.imageFrom.map { ($0.container, $0) }, uniquingKeysWith: { first, _ in first })
         let lists = [("containers", serving.template.containers), ("initContainers", serving.template.initContainers)]
         for (list, containers) in lists {
             for (index, container) in containers.enumerated() {
                 guard let name = container["name"]?.string else { continue }
                 let field = "spec.serving.template.spec.\(list)[\(index)].image"
-                if from.contains(name) {
+                if let from = from[name] {
+                    let template = training.template(of: from)
+                    let source = trained.first { $0.step == from.step && $0.container == template?.mainContainer }
                     add(
-                        name, image: source?.image ?? main?["image"]?.string ?? "", digest: source?.digest, field: field
-                    )
+                        name, image: source?.image ?? template?.mainImage ?? "", digest: source?.digest, field: field)
                 } else {
                     let image = container["image"]?.string ?? ""
                     let own = ImageReference(image).digest
@@ -44,8 +43,8 @@ extension MLModelSpec {
     /// Images of which it can be said before any training that they will not be pinned.
     var pinningProblems: [FieldProblem] {
         guard serving.allowUnpinned != true else { return [] }
-        let template = training.spec.template
-        let trained = Set((template.containers + template.initContainers).compactMap { $0["image"]?.string })
+        let trained = Set(
+            training.spec.templates.flatMap { $0.containers + $0.initContainers }.compactMap { $0["image"]?.string })
         let from = Set(serving.imageFrom.map(\.container))
         var problems: [FieldProblem] = []
         let lists = [("containers", serving.template.containers), ("initContainers", serving.template.initContainers)]
@@ -62,5 +61,12 @@ extension MLModelSpec {
             }
         }
         return problems
+    }
+}
+
+extension TrainingJobSpec {
+    /// The template of the pod whose image is taken; nil where there is no such step.
+    func template(of source: ImageFrom) -> PodTemplate? {
+        allSteps.first { $0.name == source.step ?? "" }?.template
     }
 }

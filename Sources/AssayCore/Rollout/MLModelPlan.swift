@@ -46,7 +46,7 @@ public enum MLModelPlan {
         guard let spec = model.spec.value, let runs = model.status.value?.runs,
             let run = runs.last(where: { $0.trainingHash == spec.training.hash && $0.phase == .trained })
         else { return nil }
-        let pinning = ImagePinning(serving: spec.serving, training: spec.training.spec.template, trained: run.images)
+        let pinning = ImagePinning(serving: spec.serving, training: spec.training.spec, trained: run.images)
         return Revision(of: run, model: model.metadata, images: pinning.images, serving: spec.serving)
     }
 }

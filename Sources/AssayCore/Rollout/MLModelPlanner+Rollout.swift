@@ -5,7 +5,7 @@ import KubernetesModel
 extension MLModelPlanner {
     mutating func rollOut(_ run: Run, _ spec: MLModelSpec) {
         let pinning = ImagePinning(
-            serving: spec.serving, training: spec.training.spec.template, trained: run.images)
+            serving: spec.serving, training: spec.training.spec, trained: run.images)
         if pinning.problems.isEmpty {
             conditions.set("ImagePinned", .true, reason: "Pinned", message: "every image is pinned to a digest")
         } else {

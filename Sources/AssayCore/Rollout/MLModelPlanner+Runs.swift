@@ -26,10 +26,13 @@ extension MLModelPlanner {
 
     /// Checks both pods before any time is spent on training.
     private mutating func mayRun(_ spec: MLModelSpec) -> Bool {
+        let training = spec.training.spec
         let refusals =
-            PodCheck.problems(
-                in: spec.training.spec.template.json, at: "spec.training.template.spec.template",
-                policy: observed.policy)
+            training.templates.enumerated().flatMap { index, template in
+                PodCheck.problems(
+                    in: template.json, at: training.templatePath(of: index, at: "spec.training.template.spec"),
+                    policy: observed.policy)
+            }
             + PodCheck.problems(
                 in: spec.serving.template.json, at: "spec.serving.template", policy: observed.policy)
         guard !refusals.isEmpty else { return true }
@@ -146,7 +149,7 @@ extension MLModelPlanner {
         status.runs[index].run = training.run
         status.runs[index].metrics = training.metrics
         status.runs[index].metricsMessage = training.metricsMessage
-        status.runs[index].images = training.images
+        status.runs[index].images = training.allImages
         status.runs[index].parameters = training.parameters
         status.runs[index].seed = training.seed
         status.runs[index].completionTime = training.completionTime ?? now.truncatedToSeconds

@@ -29,17 +29,29 @@ public enum TrainingJobPlan {
         return planner.planAfter(failure)
     }
 
-    /// The names that Jobs of this TrainingJob have or get next.
+    /// The names that Jobs of this TrainingJob have or get next. Of a workflow those of the steps that have ended are left out:
+    /// nothing of that name is waited for.
     public static func jobNames(of job: TrainingJob) -> [String] {
-        let recorded = job.status.value?.attempts ?? []
-        let next = recorded.last.map { $0.outcome == .lost ? $0.number + 1 : $0.number } ?? 1
-        let names = recorded.map(\.job) + [jobName(of: job, attempt: next)]
-        return Set(names).sorted()
+        guard let spec = job.spec.value, spec.isWorkflow else {
+            return jobNames(of: job, step: "", job.status.value?.attempts ?? [])
+        }
+        let known = job.status.value?.steps ?? []
+        return spec.steps.flatMap { step -> [String] in
+            let status = known.first { $0.name == step.name }
+            guard status?.phase != .succeeded, status?.phase != .failed else { return [] }
+            return jobNames(of: job, step: step.name, status?.attempts ?? [])
+        }.sorted()
     }
 
-    static func jobName(of job: TrainingJob, attempt: Int) -> String {
+    private static func jobNames(of job: TrainingJob, step: String, _ recorded: [Attempt]) -> [String] {
+        let next = recorded.last.map { $0.outcome == .lost ? $0.number + 1 : $0.number } ?? 1
+        return Set(recorded.map(\.job) + [jobName(of: job, step: step, attempt: next)]).sorted()
+    }
+
+    static func jobName(of job: TrainingJob, step: String, attempt: Int) -> String {
         ChildName.job(
-            namespace: job.metadata.namespace ?? "", name: job.metadata.name, uid: job.metadata.uid, attempt: attempt)
+            namespace: job.metadata.namespace ?? "", name: job.metadata.name, uid: job.metadata.uid, step: step,
+            attempt: attempt)
     }
 }
 

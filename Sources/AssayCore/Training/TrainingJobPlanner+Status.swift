@@ -3,6 +3,72 @@ import KubernetesModel
 
 /// What the status says of each situation.
 extension TrainingJobPlanner {
+    /// What the steps' situations come to.
+    mutating func tell(_ situations: [StepSituation], _ spec: TrainingJobSpec) {
+        guard spec.isWorkflow else {
+            if let only = situations.first { tell(only) }
+            return
+        }
+        let named = zip(spec.steps, situations)
+        let stalled = named.first { if case .stalled = $1 { true } else { false } }
+        let failed = named.first { if case .failed = $1 { true } else { false } }
+        let underWay = named.filter { $1.isProgressing }
+        if let failed, underWay.isEmpty {
+            status.completionTime = status.steps.compactMap(\.completionTime).max()
+            tell(failed.1, of: failed.0.name)
+        } else if let failed {
+            let names = underWay.map(\.0.name).joined(separator: ", ")
+            progress(
+                .running, reason: "StepFailed",
+                message: "the step \(failed.0.name) failed; no other is begun, and \(names) may end")
+        } else if let stalled {
+            tell(stalled.1, of: stalled.0.name)
+        } else if situations.allSatisfy({ $0 == .succeeded }) {
+            status.completionTime = status.steps.compactMap(\.completionTime).max()
+            status.run = job.workflowRun
+            tell(.succeeded)
+        } else if let suspended = named.first(where: { if case .suspended = $1 { true } else { false } }) {
+            tell(suspended.1, of: suspended.0.name)
+        } else {
+            tellUnderWay(Array(underWay))
+        }
+    }
+
+    /// Trouble is told before what goes well.
+    private mutating func tellUnderWay(_ steps: [(TrainingStep, StepSituation)]) {
+        var phase = TrainingJobStatus.Phase.pending
+        var told: (reason: String, message: String)?
+        for case (let step, .progressing(let its, let reason, let message)) in steps {
+            if its == .running { phase = .running }
+            let isNews = told.map { !isTrouble($0.reason) && isTrouble(reason) } ?? true
+            if isNews { told = (reason, "step \(step.name): \(message)") }
+        }
+        guard let told else { return }
+        progress(phase, reason: told.reason, message: told.message)
+    }
+
+    private mutating func tell(_ situation: StepSituation, of step: String? = nil) {
+        let prefix = step.map { "step \($0): " } ?? ""
+        switch situation {
+        case .waiting, .left: break
+        case .progressing(let phase, let reason, let message):
+            progress(phase, reason: reason, message: prefix + message)
+        case .suspended(let message): suspended(prefix + message)
+        case .stalled(let reason, let message): stall(.invalid, reason: reason, message: prefix + message)
+        case .failed(let reason, let message): fail(reason: reason, message: prefix + message)
+        case .succeeded:
+            status.phase = .succeeded
+            tellSuccess()
+        }
+    }
+
+    /// The result of a workflow of which a step has failed.
+    mutating func tellFailedStep() {
+        let step = status.steps.first { $0.phase == .failed }
+        let attempt = step?.attempts.last
+        fail(reason: attempt?.reason ?? "Failed", message: "step \(step?.name ?? ""): \(attempt?.message ?? "")")
+    }
+
     mutating func progress(_ phase: TrainingJobStatus.Phase, reason: String, message: String) {
         status.phase = phase
         status.reason = reason
@@ -97,6 +163,7 @@ extension TrainingJobPlanner {
     }
 
     private func isTrouble(_ reason: String) -> Bool {
-        ![TrainingJobPlan.jobCreated, "Starting", "Training", "Suspended", "WaitingForDeletion"].contains(reason)
+        ![TrainingJobPlan.jobCreated, "Starting", "Training", "Sealing", "Suspended", "WaitingForDeletion"].contains(
+            reason)
     }
 }

@@ -47,7 +47,7 @@ struct TrainingJobPlanner {
             && old.lastHandledReconcileAt == status.lastHandledReconcileAt
     }
 
-    private func isChanged(_ spec: TrainingJobSpec) -> Bool {
+    func isChanged(_ spec: TrainingJobSpec) -> Bool {
         guard let hash = status.specHash, hash.hasPrefix("\(SpecHash.version):") else { return false }
         return hash != spec.hash
     }
@@ -58,124 +58,122 @@ struct TrainingJobPlanner {
             keepResult(spec)
             return
         }
-        if let attempt = status.attempts.last, attempt.outcome == .running {
-            follow(attempt, spec)
-        } else {
-            let number = (status.attempts.last?.number ?? 0) + 1
-            begin(TrainingJobPlan.jobName(of: job, attempt: number), number: number, spec)
+        var situations: [StepSituation] = []
+        for index in spec.allSteps.indices {
+            var planner = stepPlanner(index, spec)
+            planner.plan()
+            take(planner, spec)
+            situations.append(planner.situation)
         }
+        if !result.needsLiveObservation { tell(situations, spec) }
+    }
+
+    private func stepPlanner(_ index: Int, _ spec: TrainingJobSpec) -> StepPlanner {
+        let step = spec.allSteps[index]
+        return StepPlanner(
+            observed: observed, spec: spec, step: step, path: spec.templatePath(of: index), now: now,
+            isChanged: isChanged(spec), inputs: mayBegin(step) ? inputs(of: step) : nil,
+            status: status(of: step, spec))
+    }
+
+    /// The short form has no step in its status: what there is of one stands at the top.
+    private func status(of step: TrainingStep, _ spec: TrainingJobSpec) -> StepStatus {
+        if spec.isWorkflow { return status.steps.first { $0.name == step.name } ?? StepStatus(name: step.name) }
+        var result = StepStatus(name: "")
+        result.attempts = status.attempts
+        result.startTime = status.startTime
+        return result
+    }
+
+    /// Nothing more is begun once a step has failed, and of a volume that one node mounts one step at a time.
+    private func mayBegin(_ step: TrainingStep) -> Bool {
+        let others = status.steps.filter { $0.name != step.name }
+        if others.contains(where: { $0.phase == .failed }) { return false }
+        guard case .ofOneNode = observed.claim else { return true }
+        return !others.contains { $0.attempts.last?.outcome == .running }
+    }
+
+    /// What a step reads; nil while something of it is not made.
+    private func inputs(of step: TrainingStep) -> [SealedArtifact]? {
+        let made = status.steps.filter { $0.phase == .succeeded }.flatMap(\.outputs)
+        let inputs = step.inputs.compactMap { name in made.first { $0.name == name } }
+        return inputs.count == step.inputs.count ? inputs : nil
+    }
+
+    private mutating func take(_ planner: StepPlanner, _ spec: TrainingJobSpec) {
+        var step = planner.status
+        if !step.attempts.isEmpty {
+            status.parameters = spec.parameters
+            status.seed = spec.seed
+        }
+        status.startTime = [status.startTime, step.startTime].compactMap(\.self).min()
+        if spec.isWorkflow {
+            step.phase = planner.phase
+            // Ten attempts are more than are ever made; the oldest would go first.
+            step.attempts = step.attempts.suffix(10)
+            if let index = status.steps.firstIndex(where: { $0.name == step.name }) {
+                status.steps[index] = step
+            } else {
+                status.steps.append(step)
+            }
+        } else {
+            status.attempts = step.attempts
+            status.images = step.images
+            status.completionTime = step.completionTime
+            status.run = planner.run
+        }
+        if let metrics = planner.metrics { keep(metrics, of: spec.isWorkflow ? step.name : nil) }
+        result.needsLiveObservation = result.needsLiveObservation || planner.result.needsLiveObservation
+        result.actions += planner.result.actions
+        result.events += planner.result.events
+        if let after = planner.result.requeueAfter { result.requeueAfter = min(result.requeueAfter ?? after, after) }
+    }
+
+    private mutating func keep(_ reading: MetricsReading, of step: String?) {
+        var all = reading
+        if let step {
+            all = MetricsReading(metrics: status.metrics, message: status.metricsMessage)
+            all.add(reading, step: step)
+        }
+        status.metrics = all.metrics
+        status.metricsMessage = all.message.map { Text.limited($0, to: 512) }
     }
 
     /// A creation that was given up may arrive when its attempt is over and the name is free again. What it makes trains for
     /// nobody: it is ended at once, and cleared away. (A Job has no lifetime of ours before its result is kept.)
     private mutating func endLateJobs() {
-        for attempt in status.attempts where attempt.outcome != .running {
+        for attempt in status.allAttempts where attempt.outcome != .running {
             for child in observed.jobs
             where child.metadata.name == attempt.job && child.metadata.uid != attempt.jobUID
                 && child.metadata.controller?.uid == job.metadata.uid && !child.isFinished
                 && !child.metadata.isBeingDeleted && child.ttlSecondsAfterFinished != 0
             {
-                patch(child, ["spec": ["activeDeadlineSeconds": 1, "ttlSecondsAfterFinished": 0]])
+                result.actions.append(
+                    .patch(child, ["spec": ["activeDeadlineSeconds": 1, "ttlSecondsAfterFinished": 0]]))
             }
         }
     }
 
-    private mutating func follow(_ attempt: Attempt, _ spec: TrainingJobSpec) {
-        if let child = observed.jobs.first(where: { $0.metadata.name == attempt.job }) {
-            guard isOurs(child.metadata) else { return }
-            attend(child, spec)
-        } else if attempt.jobUID == nil {
-            begin(attempt.job, number: attempt.number, spec)
+    /// The result stands in status; only now may the Jobs be cleaned away.
+    private mutating func keepResult(_ spec: TrainingJobSpec) {
+        if let ttl = spec.ttlSecondsAfterFinished {
+            let last = (spec.isWorkflow ? status.steps.map(\.attempts) : [status.attempts]).compactMap {
+                $0.last?.jobUID
+            }
+            for child in observed.jobs
+            where last.contains(child.metadata.uid) && child.metadata.controller?.uid == job.metadata.uid
+                && child.ttlSecondsAfterFinished != ttl && !child.metadata.isBeingDeleted
+            {
+                result.actions.append(.patch(child, ["spec": ["ttlSecondsAfterFinished": JSONValue(ttl)]]))
+            }
+        }
+        if status.phase == .succeeded {
+            tellSuccess()
+        } else if spec.isWorkflow {
+            tellFailedStep()
         } else {
-            replaceLost(attempt, spec)
+            let attempt = status.attempts.last
+            fail(reason: attempt?.reason ?? "Failed", message: attempt?.message ?? "")
         }
-    }
-
-    /// The Job went away, and we had not seen how it ended.
-    private mutating func replaceLost(_ attempt: Attempt, _ spec: TrainingJobSpec) {
-        guard observed.isLive else {
-            result.needsLiveObservation = true
-            return
-        }
-        let end = now.truncatedToSeconds
-        updateAttempt {
-            $0.outcome = .lost
-            $0.reason = "JobDeleted"
-            $0.message = "the Job was deleted before it had a result"
-            $0.completionTime = end
-        }
-        guard attempt.number < TrainingJobPlan.mostAttempts else {
-            let message = "the Job was deleted \(attempt.number) times before it had a result; make a new TrainingJob"
-            status.completionTime = now.truncatedToSeconds
-            fail(reason: "JobDeleted", message: message)
-            return
-        }
-        result.events.append(
-            PlannedEvent(
-                .warning, reason: "JobDeleted", action: "Retrain",
-                note: "the Job \(attempt.job) was deleted before it had a result; training starts again"))
-        let number = attempt.number + 1
-        begin(TrainingJobPlan.jobName(of: job, attempt: number), number: number, spec)
-    }
-
-    /// Creates the Job of an attempt, unless it is there or may not be. After a restart the caches may be so old that they
-    /// know nothing of a Job that was made, had its result and was cleared away.
-    private mutating func begin(_ name: String, number: Int, _ spec: TrainingJobSpec) {
-        if let child = observed.jobs.first(where: { $0.metadata.name == name }) {
-            guard isOurs(child.metadata) else { return }
-            record(name, number: number, spec)
-            attend(child, spec)
-            return
-        }
-        if isChanged(spec) { return }
-        if spec.suspend == true {
-            suspended("held before its Job was made; set spec.suspend to false to go on")
-            return
-        }
-        let rendered = job.renderedJob(name: name, spec: spec)
-        let refusals = PodCheck.problems(
-            in: rendered["spec", "template"] ?? .null, at: "spec.template", policy: observed.policy)
-        guard refusals.isEmpty else {
-            stall(.invalid, reason: "PodRefused", message: refusals.text)
-            // Labels of the namespace and annotations of service accounts are not watched.
-            result.requeueAfter = .seconds(60)
-            return
-        }
-        guard observed.isLive else {
-            result.needsLiveObservation = true
-            return
-        }
-        result.actions.append(.create(.jobs, rendered, manager: FieldManager.spec))
-        record(name, number: number, spec)
-        progress(.pending, reason: TrainingJobPlan.jobCreated, message: "the Job \(name) is made")
-    }
-
-    private mutating func record(_ name: String, number: Int, _ spec: TrainingJobSpec) {
-        status.parameters = spec.parameters
-        status.seed = spec.seed
-        guard status.attempts.last?.number != number else { return }
-        status.attempts.append(Attempt(number: number, job: name))
-    }
-
-    /// Nothing is touched that is not ours. What our predecessor of the same name left is waited for.
-    private mutating func isOurs(_ child: ObjectMeta) -> Bool {
-        guard child.controller?.uid != job.metadata.uid else { return true }
-        if child.isBeingDeleted || child.controller?.kind == TrainingJob.resourceType.kind {
-            progress(
-                .pending, reason: "WaitingForDeletion",
-                message: "a Job of the name \(child.name) belongs to an older object and is going")
-            result.requeueAfter = .seconds(5)
-        } else {
-            stall(
-                .invalid, reason: "NameTaken",
-                message: "a Job of the name \(child.name) is there that is not this TrainingJob's; delete it")
-            result.requeueAfter = .seconds(60)
-        }
-        return false
-    }
-
-    mutating func updateAttempt(_ change: (inout Attempt) -> Void) {
-        guard let last = status.attempts.indices.last else { return }
-        change(&status.attempts[last])
     }
 }

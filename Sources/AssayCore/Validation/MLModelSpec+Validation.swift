@@ -12,12 +12,28 @@ extension MLModel {
             problems += spec.training.spec.problems(at: "spec.training.template.spec")
             problems += spec.validation.problems
             problems += spec.serving.problems
+            problems += spec.imageSourceProblems
             problems += spec.pinningProblems
             if let limit = spec.revisionHistoryLimit, !(1...Bounds.history).contains(limit) {
                 problems.append(.init("spec.revisionHistoryLimit", "must be between 1 and \(Bounds.history)"))
             }
         }
         return problems
+    }
+}
+
+extension MLModelSpec {
+    /// Images are taken from steps that are there.
+    fileprivate var imageSourceProblems: [FieldProblem] {
+        let steps = training.spec.steps.map(\.name)
+        return serving.imageFrom.enumerated().compactMap { index, source in
+            guard training.spec.template(of: source) == nil else { return nil }
+            let field = "spec.serving.imageFrom[\(index)].step"
+            guard let name = source.step else {
+                return FieldProblem(field, "is required: the training has the steps \(steps.joined(separator: ", "))")
+            }
+            return FieldProblem(field, "the training has no step \(name)")
+        }
     }
 }
 

@@ -82,6 +82,9 @@ enum Bounds {
     static let parameters = 64
     static let parameterName = 63
     static let parameterValue = 1024
+    static let steps = 32
+    /// That one step reads, or makes.
+    static let artifacts = 16
     static let thresholds = 32
     static let replicas = 1000
     static let history = 20
@@ -108,6 +111,12 @@ enum Bounds {
                 "metadata.name", "must be of a-z, 0-9 and -, begin with a letter and end with a letter or digit")
         }
         return nil
+    }
+
+    /// `[a-z]([-a-z0-9]*[a-z0-9])?`, at most 63: a directory and a variable are named after it.
+    static func isArtifactName(_ text: String) -> Bool {
+        guard isDNSLabel(text), let first = text.utf8.first else { return false }
+        return first >= UInt8(ascii: "a")
     }
 
     static func isParameterName(_ text: String) -> Bool {

@@ -18,13 +18,31 @@ extension TrainingJob {
 extension TrainingJobSpec {
     func problems(at path: String) -> [FieldProblem] {
         var problems = parameterProblems(at: path)
-        problems += TemplateValidation(template: template, path: "\(path).template", restartPolicy: "Never").problems
+        problems += shapeProblems(at: path)
         if let backoffLimit, backoffLimit < 0 { problems.append(.init("\(path).backoffLimit", "must not be negative")) }
         if let activeDeadlineSeconds, activeDeadlineSeconds < 1 {
             problems.append(.init("\(path).activeDeadlineSeconds", "must be at least 1"))
         }
         if let ttlSecondsAfterFinished, ttlSecondsAfterFinished < 0 {
             problems.append(.init("\(path).ttlSecondsAfterFinished", "must not be negative"))
+        }
+        return problems
+    }
+
+    /// One pod, or steps.
+    private func shapeProblems(at path: String) -> [FieldProblem] {
+        var problems: [FieldProblem] = []
+        switch (template, steps.isEmpty) {
+        case (nil, true), (.some, false): problems.append(.init(path, "give either template or steps"))
+        case (nil, false): problems += WorkflowValidation(self, at: path).problems
+        case (.some, true):
+            guard artifactStore != nil else { break }
+            problems.append(.init("\(path).artifactStore", "a template has no artifacts; remove it, or give steps"))
+        }
+        for (index, step) in allSteps.enumerated() {
+            let field = templatePath(of: index, at: path)
+            problems += TemplateValidation(template: step.template, path: field, restartPolicy: "Never").problems
+            if isWorkflow { problems += StepTemplateValidation(step, at: field).problems }
         }
         return problems
     }

@@ -1,0 +1,32 @@
+import JSON
+
+/// Where a training keeps its artifacts.
+public struct ArtifactStoreSpec: Sendable, Hashable {
+    /// `pvc://CLAIM/PATH` or `oci://HOST/REPOSITORY`.
+    public var uri: String
+    /// A Secret of the same namespace with `.dockerconfigjson` and, where the registry needs one, `ca.crt`.
+    public var secretRef: String?
+    /// How long a store that is away is waited for when a step has ended, as `90s` or `1h30m`.
+    public var sealTimeout: String?
+
+    public static let defaultSealTimeout = "1h"
+
+    public init(uri: String, secretRef: String? = nil, sealTimeout: String? = nil) {
+        self.uri = uri
+        self.secretRef = secretRef
+        self.sealTimeout = sealTimeout
+    }
+
+    public init(json cursor: JSONCursor) throws(JSONShapeError) {
+        uri = try cursor["uri"].string()
+        secretRef = cursor["secretRef"].exists ? try cursor["secretRef"]["name"].string() : nil
+        sealTimeout = try cursor["sealTimeout"].optionalString()
+    }
+
+    public var json: JSONValue {
+        var result: JSONValue = ["uri": .string(uri)]
+        if let secretRef { result["secretRef"] = ["name": .string(secretRef)] }
+        result["sealTimeout"] = JSONValue(sealTimeout)
+        return result
+    }
+}

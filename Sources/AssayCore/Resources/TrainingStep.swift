@@ -1,0 +1,40 @@
+import JSON
+
+/// One step of a workflow: a pod that reads artifacts and makes others.
+public struct TrainingStep: Sendable, Hashable {
+    /// Empty for the one step of the short form.
+    public var name: String
+    /// The artifacts that it reads, which other steps make.
+    public var inputs: [String]
+    /// The artifacts that it makes.
+    public var outputs: [String]
+    /// The names of the parameters that it is told; no others are.
+    public var parameters: [String]
+    public var template: PodTemplate
+
+    public init(
+        name: String, inputs: [String] = [], outputs: [String] = [], parameters: [String] = [], template: PodTemplate
+    ) {
+        self.name = name
+        self.inputs = inputs
+        self.outputs = outputs
+        self.parameters = parameters
+        self.template = template
+    }
+
+    public init(json cursor: JSONCursor) throws(JSONShapeError) {
+        name = try cursor["name"].string()
+        inputs = try cursor["inputs"].map { element throws(JSONShapeError) in try element.string() }
+        outputs = try cursor["outputs"].map { element throws(JSONShapeError) in try element.string() }
+        parameters = try cursor["parameters"].map { element throws(JSONShapeError) in try element.string() }
+        template = try PodTemplate(json: cursor["template"])
+    }
+
+    public var json: JSONValue {
+        var result: JSONValue = ["name": .string(name), "template": template.json]
+        if !inputs.isEmpty { result["inputs"] = JSONValue(inputs) }
+        if !outputs.isEmpty { result["outputs"] = JSONValue(outputs) }
+        if !parameters.isEmpty { result["parameters"] = JSONValue(parameters) }
+        return result
+    }
+}

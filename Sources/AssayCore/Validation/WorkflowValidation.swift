@@ -1,0 +1,190 @@
+import JSON
+
+/// Rules for the steps of a workflow: names, and the graph that their inputs and outputs make.
+struct WorkflowValidation {
+    private let spec: TrainingJobSpec
+    private let path: String
+    private(set) var problems: [FieldProblem] = []
+
+    init(_ spec: TrainingJobSpec, at path: String) {
+        self.spec = spec
+        self.path = path
+        if spec.steps.count > Bounds.steps { refuse("steps", "has more than \(Bounds.steps) entries") }
+        var names: Set<String> = []
+        var makers: [String: String] = [:]
+        for (index, step) in spec.steps.enumerated() {
+            let field = "steps[\(index)]"
+            checkName(step.name, at: "\(field).name", &names)
+            checkOutputs(step, at: "\(field).outputs", &makers)
+            checkParameters(step, at: "\(field).parameters")
+        }
+        for (index, step) in spec.steps.enumerated() {
+            checkInputs(step, at: "steps[\(index)].inputs", makers)
+        }
+        checkCycles(makers)
+        checkStore()
+    }
+
+    private mutating func refuse(_ field: String, _ message: String) {
+        problems.append(FieldProblem("\(path).\(field)", message))
+    }
+
+    private mutating func checkName(_ name: String, at field: String, _ names: inout Set<String>) {
+        if !Bounds.isDNSLabel(name) {
+            refuse(field, "must be 1 to 63 of a-z, 0-9 and -, and begin and end with a letter or digit")
+        } else if !names.insert(name).inserted {
+            refuse(field, "\(name) is there twice; every step has a name of its own")
+        }
+    }
+
+    private mutating func checkOutputs(_ step: TrainingStep, at field: String, _ makers: inout [String: String]) {
+        if step.outputs.count > Bounds.artifacts { refuse(field, "has more than \(Bounds.artifacts) entries") }
+        for (index, name) in step.outputs.enumerated() {
+            if !Bounds.isArtifactName(name) {
+                refuse(
+                    "\(field)[\(index)]",
+                    "\"\(name)\" is no name of an artifact: 1 to 63 of a-z, 0-9 and -, beginning with a letter and ending "
+                        + "with a letter or digit")
+            } else if let other = makers[name] {
+                refuse(
+                    "\(field)[\(index)]",
+                    other == step.name
+                        ? "\(name) is there twice" : "\(name) is already an output of the step \(other)")
+            } else {
+                makers[name] = step.name
+            }
+        }
+    }
+
+    private mutating func checkInputs(_ step: TrainingStep, at field: String, _ makers: [String: String]) {
+        if step.inputs.count > Bounds.artifacts { refuse(field, "has more than \(Bounds.artifacts) entries") }
+        var seen: Set<String> = []
+        for (index, name) in step.inputs.enumerated() {
+            if !seen.insert(name).inserted {
+                refuse("\(field)[\(index)]", "\(name) is there twice")
+            } else if makers[name] == nil {
+                refuse("\(field)[\(index)]", "no step has the output \(name)")
+            } else if makers[name] == step.name {
+                refuse("\(field)[\(index)]", "\(name) is what this step makes; it cannot read it")
+            }
+        }
+    }
+
+    private mutating func checkParameters(_ step: TrainingStep, at field: String) {
+        var seen: Set<String> = []
+        for (index, name) in step.parameters.enumerated() {
+            if spec.parameters[name] == nil {
+                refuse("\(field)[\(index)]", "\(path).parameters has no \(name)")
+            } else if !seen.insert(name).inserted {
+                refuse("\(field)[\(index)]", "\(name) is there twice")
+            }
+        }
+    }
+
+    /// Takes away, again and again, the steps that read nothing of those that are left. What stays goes in a circle, or
+    /// reads what does.
+    private mutating func checkCycles(_ makers: [String: String]) {
+        guard problems.isEmpty else { return }
+        var left = spec.steps
+        while true {
+            let names = Set(left.map(\.name))
+            let next = left.filter { step in step.inputs.contains { makers[$0].map(names.contains) ?? false } }
+            guard next.count < left.count else { break }
+            left = next
+        }
+        guard let first = left.first else { return }
+        let circle = Self.circle(from: first, left, makers)
+        guard let index = spec.steps.firstIndex(where: { $0.name == circle.first }) else { return }
+        refuse("steps[\(index)].inputs", "the steps wait for each other: \(circle.joined(separator: " reads of "))")
+    }
+
+    /// Every one of the steps reads of another of them, so whoever follows the inputs comes back to where he was.
+    private static func circle(from start: TrainingStep, _ steps: [TrainingStep], _ makers: [String: String])
+        -> [String]
+    {
+        var walked: [String] = []
+        var at = start
+        while !walked.contains(at.name) {
+            walked.append(at.name)
+            let read = at.inputs.compactMap { makers[$0] }
+            guard let next = steps.first(where: { read.contains($0.name) }) else { return walked }
+            at = next
+        }
+        return Array(walked.drop { $0 != at.name }) + [at.name]
+    }
+
+    private mutating func checkStore() {
+        guard let store = spec.artifactStore else {
+            if let index = spec.steps.firstIndex(where: { !$0.outputs.isEmpty }) {
+                refuse(
+                    "artifactStore",
+                    "is required, for steps[\(index)] has outputs; name one, as {uri: pvc://CLAIM/PATH}")
+            }
+            return
+        }
+        do {
+            _ = try StoreLocation(store.uri)
+        } catch {
+            refuse("artifactStore.uri", error.message)
+        }
+        if let timeout = store.sealTimeout, DurationText.seconds(timeout).map({ $0 < 1 || $0 > 604_800 }) ?? true {
+            refuse("artifactStore.sealTimeout", "\"\(timeout)\" must be a duration of 1s to 168h, as 90s or 1h30m")
+        }
+    }
+}
+
+/// What a step's template may not have beside what no template may have.
+struct StepTemplateValidation {
+    private let step: TrainingStep
+    private let path: String
+    private(set) var problems: [FieldProblem] = []
+
+    init(_ step: TrainingStep, at path: String) {
+        self.step = step
+        self.path = path
+        checkNames()
+        if !step.outputs.isEmpty { checkContainers() }
+    }
+
+    private mutating func refuse(_ field: String, _ message: String) {
+        problems.append(FieldProblem("\(path).\(field)", message))
+    }
+
+    private mutating func checkNames() {
+        for (index, volume) in (step.template.spec?["volumes"]?.array ?? []).enumerated() {
+            guard let name = volume["name"]?.string, name.hasPrefix(StepPod.prefix) else { continue }
+            refuse("spec.volumes[\(index)].name", "\(name): names that begin with assay- are the operator's")
+        }
+        for list in ["initContainers", "containers"] {
+            for (index, container) in (step.template.spec?[list]?.array ?? []).enumerated() {
+                let field = "spec.\(list)[\(index)]"
+                if let name = container["name"]?.string, name.hasPrefix(StepPod.prefix) {
+                    refuse("\(field).name", "\(name): names that begin with assay- are the operator's")
+                }
+                for (index, mount) in (container["volumeMounts"]?.array ?? []).enumerated() {
+                    guard let at = mount["mountPath"]?.string else { continue }
+                    guard at == StepPod.root || at.hasPrefix(StepPod.root + "/") else { continue }
+                    refuse("\(field).volumeMounts[\(index)].mountPath", "\(StepPod.root) is the operator's")
+                }
+            }
+        }
+    }
+
+    /// The container of a step with outputs runs as an init container, before the one that seals what it has made.
+    private mutating func checkContainers() {
+        let containers = step.template.containers
+        if containers.count > 1 {
+            refuse(
+                "spec.containers",
+                "a step with outputs has exactly one container, for the step has ended when it has; make the others "
+                    + "initContainers with restartPolicy: Always")
+        }
+        guard let only = containers.first else { return }
+        for field in ["livenessProbe", "readinessProbe", "startupProbe", "lifecycle", "ports"]
+        where only[field] != nil && only[field] != .null {
+            refuse(
+                "spec.containers[0].\(field)",
+                "the container of a step with outputs runs to its end before its pod is ready; remove it")
+        }
+    }
+}
