@@ -8,10 +8,10 @@ import JSON
 import Logging
 import OpenSSL
 
-/// What runs before the container of a step: empties its directories and brings its inputs.
+/// What runs before the container of a step or of a server: empties its directories and brings its inputs.
 struct FetchCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "fetch", abstract: "Brings the inputs of a step, in its pod.",
+        commandName: "fetch", abstract: "Brings the inputs of a step or a server, in its pod.",
         discussion: "It ends with status 3 where it would come to the same if it were tried again.",
         shouldDisplay: false)
 
@@ -21,7 +21,7 @@ struct FetchCommand: AsyncParsableCommand {
         name: .customLong("input"), parsing: .singleValue,
         help: ArgumentHelp("An input and its digest.", valueName: "name=digest"), transform: StepInput.init)
     var inputs: [StepInput] = []
-    @Option(help: ArgumentHelp("The step's parameters.", valueName: "json")) var parameters = "{}"
+    @Option(help: ArgumentHelp("The step's parameters.", valueName: "json")) var parameters: String?
     @Option(help: "Where the step leaves its outputs.") var outputsDirectory: String?
     @Option(name: .customLong("output"), parsing: .singleValue, help: "An output.") var outputs: [String] = []
     @OptionGroup var access: StoreAccess
@@ -43,7 +43,7 @@ struct FetchCommand: AsyncParsableCommand {
                 guard chmod(path, 0o777) == 0 else { throw FileError("change mode of", path) }
             }
         }
-        try FileSystem.write(parameters, to: "\(inputsDirectory)/parameters.json")
+        if let parameters { try FileSystem.write(parameters, to: "\(inputsDirectory)/parameters.json") }
         guard !inputs.isEmpty else { return }
         guard let store else { throw ValidationError("--store: is required, for there are inputs") }
         let place = try access.store(store.place)

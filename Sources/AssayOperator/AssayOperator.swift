@@ -48,8 +48,10 @@ public struct AssayOperator: Service {
                 operatorImage: { ownImage.current?.reference }),
             to: &program, caches, configuration)
         let models = Self.addController(
-            MLModelKind(client: program.client, caches: caches, policies: policies), to: &program, caches,
-            configuration)
+            MLModelKind(
+                client: program.client, caches: caches, policies: policies,
+                operatorImage: { ownImage.current?.reference }),
+            to: &program, caches, configuration)
         caches.route(trainingJobs: trainingJobs, models: models)
         program.run(inBackground: { await ownImage.learn() })
         self.program = program

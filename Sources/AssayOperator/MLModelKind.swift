@@ -11,6 +11,8 @@ struct MLModelKind: Reconciled {
     let client: KubernetesClient
     let caches: Caches
     let policies: PolicyReader
+    /// The operator's own, once it is known.
+    let operatorImage: @Sendable () -> String?
 
     func plan(_ observation: MLModelObservation, now: Timestamp) -> Plan {
         MLModelPlan.plan(observation, now: now)
@@ -29,6 +31,10 @@ struct MLModelKind: Reconciled {
             spec.map { ($0.training.spec.templates + [$0.serving.template]).map(\.json) } ?? []
         observation.policy = try await policies.policy(
             namespace: key.namespace ?? "", templates: templates, live: live)
+        observation.operatorImage = operatorImage()
+        if live, let name = spec?.training.spec.artifactStore?.claimName, spec?.serving.artifacts.isEmpty == false {
+            observation.claim = try await client.claim(name, namespace: key.namespace)
+        }
         observation.isLive = live
         return observation
     }

@@ -84,11 +84,12 @@ struct TrainingJobKind: Reconciled {
 
     /// The claim that the artifacts are on: who may mount it is asked before pods are made that cannot.
     private func claim(of trainingJob: TrainingJob) async throws(KubernetesError) -> ClaimObservation {
-        guard !(trainingJob.status.value?.isFinished ?? false), let name = trainingJob.spec.value?.claimName else {
+        guard !(trainingJob.status.value?.isFinished ?? false),
+            let name = trainingJob.spec.value?.artifactStore?.claimName
+        else {
             return .none
         }
-        let key = ObjectKey(namespace: trainingJob.metadata.namespace, name: name)
-        return try await client.object(.persistentVolumeClaims, key, ClaimObservation.init(json:)) ?? .missing(name)
+        return try await client.claim(name, namespace: trainingJob.metadata.namespace)
     }
 
     /// The warnings about Jobs that have no pod, though their start was told of already: only an event tells that a quota
@@ -106,6 +107,13 @@ struct TrainingJobKind: Reconciled {
                 EventObservation.init(json:))
         }
         return result
+    }
+}
+
+extension KubernetesClient {
+    func claim(_ name: String, namespace: String?) async throws(KubernetesError) -> ClaimObservation {
+        let key = ObjectKey(namespace: namespace, name: name)
+        return try await object(.persistentVolumeClaims, key, ClaimObservation.init(json:)) ?? .missing(name)
     }
 }
 

@@ -279,18 +279,22 @@ extension World {
     }
 
     /// The step's container and ours end well.
-    mutating func endStep(_ step: String, metrics: String = "", report: String? = nil) {
+    mutating func endStep(_ step: String, metrics: String = "", report: String? = nil, salt: String = "") {
         guard let name = jobName(of: step), let job = get(.jobs, name) else { return }
         let spec = job["spec", "template", "spec"]
-        let outputs = (trainingJob["spec", "steps"]?.array ?? []).first { $0["name"]?.string == step }?["outputs"]
+        let owner = job["metadata", "labels", Label.trainingJob]?.string ?? ""
+        let outputs = (self.get(.trainingJobs, owner)?["spec", "steps"]?.array ?? []).first {
+            $0["name"]?.string == step
+        }?["outputs"]
         let sealed = (outputs?.array ?? []).compactMap(\.string).map {
-            SealedArtifact(name: $0, digest: "sha256:" + ContentHash(of: [$0]).hex, size: 1024)
+            SealedArtifact(
+                name: $0, digest: "sha256:" + ContentHash(of: [$0] + (salt.isEmpty ? [] : [salt])).hex, size: 1024)
         }
         func ended(_ container: JSONValue) -> JSONValue {
             let name = container["name"]?.string ?? ""
             let message =
                 switch name {
-                case StepPod.seal: report ?? SealReport(outputs: sealed).json.serialized()
+                case ArtifactContainer.seal: report ?? SealReport(outputs: sealed).json.serialized()
                 case "main": metrics
                 default: ""
                 }
@@ -322,8 +326,8 @@ extension World {
         endJob(name, "Complete", reason: "")
     }
 
-    mutating func finishStep(_ step: String, metrics: String = "", report: String? = nil) throws {
-        endStep(step, metrics: metrics, report: report)
+    mutating func finishStep(_ step: String, metrics: String = "", report: String? = nil, salt: String = "") throws {
+        endStep(step, metrics: metrics, report: report, salt: salt)
         try settle()
     }
 

@@ -129,7 +129,8 @@ struct World {
             model: model, trainingJobs: try all(.trainingJobs).map { try TrainingJob(json: $0) },
             deployments: try all(.deployments).map { try DeploymentObservation(json: $0) },
             service: try get(.services, model.metadata.name).map { try ServiceObservation(json: $0) },
-            pods: try all(.pods).map { try PodObservation(json: $0) }, policy: policy, isLive: live)
+            pods: try all(.pods).map { try PodObservation(json: $0) }, policy: policy, claim: live ? claim : .none,
+            operatorImage: operatorImage, isLive: live)
     }
 
     func plan(trainingJob name: String) throws -> Plan {

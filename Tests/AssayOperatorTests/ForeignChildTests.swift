@@ -48,7 +48,8 @@ import Testing
         fill(
             caches.deployments,
             ["ml", "evil"].map { object(.deployments, $0, "rev", uid: "d-\($0)", owner: (.mlModels, "m")) })
-        let kind = MLModelKind(client: client, caches: caches, policies: policies)
+        let kind = MLModelKind(
+            client: client, caches: caches, policies: policies, operatorImage: { nil })
         let seen = try #require(kind.cached(ObjectKey(namespace: "ml", name: "wine")))
         #expect(seen.trainingJobs.map(\.metadata.uid) == ["t-ml"])
         #expect(seen.deployments.map(\.metadata.uid) == ["d-ml"])

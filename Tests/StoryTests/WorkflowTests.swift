@@ -15,6 +15,12 @@ extension Stories {
             kind: TrainingJob
             metadata: {name: \(name)}
             spec:
+            \(spec(rate: rate))
+            """
+        }
+
+        private static func spec(rate: String = "0.1") -> String {
+            """
               parameters: {learningRate: "\(rate)"}
               seed: 42
               backoffLimit: 0
@@ -43,6 +49,34 @@ extension Stories {
             \(pod(#"test -s $ASSAY_INPUT_MODEL/weights && test -s $ASSAY_INPUT_HOLDOUT/rows.txt;"#
                 + #" printf '{"mean": %s}' $(cat $ASSAY_INPUT_SCALER/mean) > $ASSAY_METRICS_FILE"#))
             """
+        }
+
+        /// A server that answers with the mean that the training has found, and never finds one of its own.
+        private static func model(rate: String = "0.1") -> String {
+            let training = spec(rate: rate).split(separator: "\n").map { "      \($0)" }.joined(separator: "\n")
+            return """
+                apiVersion: assay.dev/v1alpha1
+                kind: MLModel
+                metadata: {name: wine}
+                spec:
+                  training:
+                    template:
+                      spec:
+                \(training)
+                  validation:
+                    thresholds: [{metric: mean, direction: Maximize, threshold: 50}]
+                  serving:
+                    port: 8080
+                    artifacts: [scaler]
+                    imageFrom: [{container: server, step: train}]
+                    progressDeadlineSeconds: 20
+                    template:
+                      spec:
+                        containers:
+                        - name: server
+                          command: [sh, -ec, 'cd $ASSAY_INPUT_SCALER; exec python3 -m http.server 8080']
+                          readinessProbe: {httpGet: {path: /mean, port: 8080}, periodSeconds: 1}
+                """
         }
 
         private static func pod(_ script: String) -> String {
@@ -123,6 +157,77 @@ extension Stories {
                     for name in ["rows", "holdout", "features", "scaler"] { #expect(one[name] == other[name]) }
                 }
             }
+        }
+
+        @Test(arguments: Backend.all) func whatServesIsWhatWasTrainedAndNothingElse(_ backend: Backend) async throws {
+            let volume = try TemporaryDirectory()
+            defer { volume.remove() }
+            try await StoryWorld.run(on: backend) { world in
+                try await world.withOperator(image: "assay:0.1.0") {
+                    try await Self.makeClaim(world, at: volume.path)
+                    try await world.apply(yaml: Self.model())
+                    let serving = try await world.wait("serving", seconds: 120) {
+                        $0.isTrue("Ready") && $0.phase == "Serving"
+                    }
+                    let revision = try #require(serving.revision)
+                    #expect(try await world.ask(path: "/mean").body == "50.5\n")
+                    let content = serving["status", "revisions"]?[0]?["content"]
+                    #expect(content?["artifacts"]?[0]?["name"] == "scaler")
+
+                    // Another rate makes another model, which is not served, and the same scaler, which is.
+                    try await world.apply(yaml: Self.model(rate: "0.2"))
+                    let again = try await world.wait("serving what the second run made", seconds: 120) {
+                        $0.isObserved && $0["status", "runs"]?.array?.count == 2 && !$0.isTrue("Reconciling")
+                    }
+                    #expect(again.revision == revision)
+                    #expect(try await world.count(.deployments) == 1)
+                }
+            }
+        }
+
+        /// Somebody changes an artifact in the store: no pod starts with it, and it is said why.
+        @Test func aTamperedArtifactKeepsThePodFromStarting() async throws {
+            try await StoryWorld.run(on: .local) { world in
+                try await world.withOperator(image: "assay:0.1.0") {
+                    try await Self.makeClaim(world, at: "")
+                    try await world.apply(yaml: Self.model())
+                    let serving = try await world.wait("serving", seconds: 120) { $0.phase == "Serving" }
+                    try await Self.tamper(world)
+                    let change = "exec python3 -m http.server 8080 --bind 0.0.0.0"
+                    let yaml = Self.model().replacing("exec python3 -m http.server 8080", with: change)
+                    try await world.apply(yaml: yaml)
+                    let refused = try await world.wait("refused", seconds: 120) {
+                        $0.isObserved && $0.isTrue("Stalled")
+                    }
+                    #expect(refused.revision == serving.revision)
+                    #expect(refused.isTrue("Ready"))
+                    let message = try #require(refused.condition("Stalled")?.message)
+                    #expect(message.contains("it was changed, or is broken"), "\(message)")
+                    let events = try await world.client.listAll(.events, namespace: world.namespace).items
+                    #expect(events.contains { $0["note"]?.string?.contains("it was changed, or is broken") == true })
+                }
+            }
+        }
+
+        /// Writes into every small blob of the claim's store, by a pod.
+        private static func tamper(_ world: StoryWorld) async throws {
+            let script =
+                #"for f in $(find /v/toy/blobs -type f -size -8k); do grep -q 50.5 $f && sed -i s/50.5/99.5/ $f; done; true"#
+            let pod: JSONValue = [
+                "metadata": ["name": "tamper", "namespace": .string(world.namespace)],
+                "spec": [
+                    "restartPolicy": "Never",
+                    "volumes": [["name": "v", "persistentVolumeClaim": ["claimName": "models"]]],
+                    "containers": [
+                        [
+                            "name": "main", "image": "registry.local/toy:1", "command": ["sh", "-c", .string(script)],
+                            "volumeMounts": [["name": "v", "mountPath": "/v"]],
+                        ]
+                    ],
+                ],
+            ]
+            _ = try await world.client.create(.pods, pod, fieldManager: "somebody")
+            try await world.wait("done", .pods, named: "tamper") { $0.phase == "Succeeded" }
         }
 
         /// What cannot be sealed now cannot be sealed by training once more.

@@ -46,12 +46,16 @@ public struct MLModelObservation: Sendable, Hashable {
     /// The serving pods (label `assay.dev/model`), for the reasons why they are not available; may be empty.
     public var pods: [PodObservation]
     public var policy: PodPolicy
+    /// The claim that the training's artifacts are on.
+    public var claim: ClaimObservation
+    /// The image of the operator, which fetches artifacts; nil while it is not known.
+    public var operatorImage: String?
     public var isLive: Bool
 
     public init(
         model: MLModel, trainingJobs: [TrainingJob] = [], deployments: [DeploymentObservation] = [],
         service: ServiceObservation? = nil, pods: [PodObservation] = [], policy: PodPolicy = PodPolicy(),
-        isLive: Bool = false
+        claim: ClaimObservation = .none, operatorImage: String? = nil, isLive: Bool = false
     ) {
         self.model = model
         self.trainingJobs = trainingJobs
@@ -59,6 +63,8 @@ public struct MLModelObservation: Sendable, Hashable {
         self.service = service
         self.pods = pods
         self.policy = policy
+        self.claim = claim
+        self.operatorImage = operatorImage
         self.isLive = isLive
     }
 }

@@ -19,6 +19,10 @@ public enum ContainerContract {
     /// Where an artifact is that the step reads: a directory.
     static func variable(forInput name: String) -> String { "ASSAY_INPUT_" + capitals(name) }
 
+    static func inputs(_ names: [String]) -> [(name: String, value: String)] {
+        names.map { (variable(forInput: $0), "\(ArtifactContainer.inputsDirectory)/\($0)") }
+    }
+
     /// Where the step leaves an artifact: a directory.
     static func variable(forOutput name: String) -> String { "ASSAY_OUTPUT_" + capitals(name) }
 

@@ -34,6 +34,14 @@ struct PodRendering {
         }
     }
 
+    mutating func addVolumes(_ volumes: [JSONValue]) {
+        template["spec", "volumes"] = .array((template["spec", "volumes"]?.array ?? []) + volumes)
+    }
+
+    static func mount(_ mounts: [JSONValue], in container: inout JSONValue) {
+        container["volumeMounts"] = .array((container["volumeMounts"]?.array ?? []) + mounts)
+    }
+
     /// Puts variables before the container's own, which may then refer to them as `$(NAME)`.
     static func prepend(_ variables: [(name: String, value: String)], to container: inout JSONValue) {
         let ours = variables.map { ["name": .string($0.name), "value": .string($0.value)] as JSONValue }

@@ -7,6 +7,9 @@ enum ServingRendering {
     /// upgrade of the operator restarts no pod.
     static let version = 1
 
+    /// Where model servers look for models.
+    static let modelsDirectory = "/mnt/models"
+
     static func selector(model: String, revision: String) -> [String: String] {
         [Label.model: model, Label.revision: revision]
     }
@@ -28,7 +31,7 @@ enum ServingRendering {
             "spec": [
                 "progressDeadlineSeconds": JSONValue(serving.progressDeadline),
                 "selector": ["matchLabels": JSONValue(selector(model: name, revision: revision.name))],
-                "template": pod(labels: labels, images: revision.images, run: run, serving: serving),
+                "template": pod(labels: labels, revision, run: run, serving: serving),
             ],
         ]
         result["metadata", "namespace"] = JSONValue(model.metadata.namespace)
@@ -36,7 +39,7 @@ enum ServingRendering {
     }
 
     static func pod(
-        labels: [String: String], images: [ContainerImage], run: String, serving: MLModelSpec.Serving
+        labels: [String: String], _ revision: Revision, run: String, serving: MLModelSpec.Serving
     ) -> JSONValue {
         let main = serving.template.mainContainer
         let hasProbe = serving.template.containers.contains { $0["readinessProbe"] != nil }
@@ -50,14 +53,34 @@ enum ServingRendering {
         pod.setDefault("automountServiceAccountToken", false)
         pod.forEachContainer { container in
             let name = container["name"]?.string
-            PodRendering.prepend([(name: ContainerContract.run, value: run)], to: &container)
+            let inputs = ContainerContract.inputs(revision.content?.artifacts.map(\.name) ?? [])
+            PodRendering.prepend([(name: ContainerContract.run, value: run)] + inputs, to: &container)
             PodRendering.fallBackToLogs(&container)
-            if let image = images.first(where: { $0.container == name }) {
+            if let image = revision.images.first(where: { $0.container == name }) {
                 container["image"] = .string(image.pinned)
             }
         }
+        if let content = revision.content { fetch(content, in: &pod, served: serving.template.main) }
         if !hasProbe, let answering { probe(&pod, container: answering, port: serving.port) }
         return pod.template
+    }
+
+    /// What the pod serves is brought before any of its containers starts, and read against its digests; a pod that cannot
+    /// get it never starts.
+    private static func fetch(_ content: ServedContent, in pod: inout PodRendering, served: JSONValue?) {
+        let (volume, place) = (ArtifactContainer.inputsVolume, ArtifactContainer.inputsDirectory)
+        pod.forEachContainer { container in
+            let mounts = [place, modelsDirectory].map { ArtifactContainer.mount(volume, $0, readOnly: true) }
+            PodRendering.mount(mounts, in: &container)
+        }
+        let ours = ArtifactContainer(image: content.image, store: content.store, served: served)
+        let inputs = content.artifacts.flatMap { ["--input", "\($0.name)=\($0.digest)"] }
+        let container = ours.rendered(
+            ArtifactContainer.fetch, arguments: ["--inputs-directory", place] + ours.storeArguments + inputs,
+            mounts: [ArtifactContainer.mount(volume, place)] + ours.storeMounts(readOnly: true))
+        pod.template["spec", "initContainers"] = .array(
+            [container] + (pod.template["spec", "initContainers"]?.array ?? []))
+        pod.addVolumes([ArtifactContainer.emptyVolume(volume)] + ours.storeVolumes)
     }
 
     /// Without a probe a pod is ready as soon as its process is there, and "available" would mean nothing.

@@ -17,6 +17,17 @@ public struct ArtifactStoreSpec: Sendable, Hashable {
         self.sealTimeout = sealTimeout
     }
 
+    /// Nil for an address that names none; the validation says why.
+    var location: StoreLocation? {
+        do { return try StoreLocation(uri) } catch { return nil }
+    }
+
+    /// The PersistentVolumeClaim that it is on; nil for another store.
+    public var claimName: String? {
+        guard case .claim(let name, _) = location else { return nil }
+        return name
+    }
+
     public init(json cursor: JSONCursor) throws(JSONShapeError) {
         uri = try cursor["uri"].string()
         secretRef = cursor["secretRef"].exists ? try cursor["secretRef"]["name"].string() : nil

@@ -97,19 +97,22 @@ extension MLModelSpec {
         public var replicas: Int?
         public var allowUnpinned: Bool?
         public var imageFrom: [ImageFrom]
+        /// The outputs of the training's steps that the server reads.
+        public var artifacts: [String]
         public var progressDeadlineSeconds: Int?
 
         public static let defaultProgressDeadline = 600
 
         public init(
             template: PodTemplate, port: Int, replicas: Int? = nil, allowUnpinned: Bool? = nil,
-            imageFrom: [ImageFrom] = [], progressDeadlineSeconds: Int? = nil
+            imageFrom: [ImageFrom] = [], artifacts: [String] = [], progressDeadlineSeconds: Int? = nil
         ) {
             self.template = template
             self.port = port
             self.replicas = replicas
             self.allowUnpinned = allowUnpinned
             self.imageFrom = imageFrom
+            self.artifacts = artifacts
             self.progressDeadlineSeconds = progressDeadlineSeconds
         }
 
@@ -119,6 +122,7 @@ extension MLModelSpec {
             replicas = try cursor["replicas"].optionalInt()
             allowUnpinned = try cursor["allowUnpinned"].optionalBool()
             imageFrom = try cursor["imageFrom"].map { element throws(JSONShapeError) in try ImageFrom(json: element) }
+            artifacts = try cursor["artifacts"].map { element throws(JSONShapeError) in try element.string() }
             progressDeadlineSeconds = try cursor["progressDeadlineSeconds"].optionalInt()
         }
 
@@ -134,6 +138,7 @@ extension MLModelSpec {
         private var revisionJSON: JSONValue {
             var result: JSONValue = ["template": template.json, "port": JSONValue(port)]
             if !imageFrom.isEmpty { result["imageFrom"] = JSONValue(imageFrom.map(\.json)) }
+            if !artifacts.isEmpty { result["artifacts"] = JSONValue(artifacts) }
             return result
         }
 

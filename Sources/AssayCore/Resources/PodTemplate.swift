@@ -21,8 +21,8 @@ public struct PodTemplate: Sendable, Hashable {
         return names.first
     }
 
+    var main: JSONValue? { containers.first { $0["name"]?.string == mainContainer } }
+
     /// The image of that container, as the template names it.
-    var mainImage: String? {
-        containers.first { $0["name"]?.string == mainContainer }?["image"]?.string
-    }
+    var mainImage: String? { main?["image"]?.string }
 }

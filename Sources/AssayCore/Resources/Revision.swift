@@ -18,6 +18,8 @@ public struct Revision: Sendable, Hashable {
     public var deployment: String
     public var port: Int
     public var images: [ContainerImage]
+    /// What its pods fetch before they start; nil where they fetch nothing.
+    public var content: ServedContent?
     public var state: State
     public var reason: String?
     public var message: String?
@@ -28,7 +30,7 @@ public struct Revision: Sendable, Hashable {
 
     public init(
         name: String, run: Int, servingHash: String, rendering: Int, deployment: String, port: Int,
-        images: [ContainerImage], state: State = .rollingOut
+        images: [ContainerImage], content: ServedContent? = nil, state: State = .rollingOut
     ) {
         self.name = name
         self.run = run
@@ -37,6 +39,7 @@ public struct Revision: Sendable, Hashable {
         self.deployment = deployment
         self.port = port
         self.images = images
+        self.content = content
         self.state = state
     }
 
@@ -48,6 +51,7 @@ public struct Revision: Sendable, Hashable {
         deployment = try cursor["deployment"].string()
         port = try cursor["port"].int()
         images = try cursor["images"].map { element throws(JSONShapeError) in try ContainerImage(json: element) }
+        content = cursor["content"].exists ? try ServedContent(json: cursor["content"]) : nil
         state = try cursor["state"].requiredEnum()
         reason = try cursor["reason"].optionalString()
         message = try cursor["message"].optionalString()
@@ -62,6 +66,7 @@ public struct Revision: Sendable, Hashable {
             "state": .string(state.rawValue),
         ]
         if !images.isEmpty { result["images"] = JSONValue(images.map(\.json)) }
+        result["content"] = content?.json
         result["reason"] = JSONValue(reason)
         result["message"] = JSONValue(message)
         result["startTime"] = JSONValue(startTime?.description)

@@ -37,6 +37,8 @@ public struct Run: Sendable, Hashable {
     public var metrics: [Metric]
     public var metricsMessage: String?
     public var images: [ContainerImage]
+    /// What its steps have made.
+    public var artifacts: [SealedArtifact]
     public var parameters: [String: String]
     public var seed: Int64?
     public var startTime: Timestamp?
@@ -56,6 +58,7 @@ public struct Run: Sendable, Hashable {
         self.phase = phase
         metrics = []
         images = []
+        artifacts = []
         parameters = [:]
         verdicts = []
     }
@@ -72,6 +75,7 @@ public struct Run: Sendable, Hashable {
         metrics = try cursor["metrics"].map { element throws(JSONShapeError) in try Metric(json: element) }
         metricsMessage = try cursor["metricsMessage"].optionalString()
         images = try cursor["images"].map { element throws(JSONShapeError) in try ContainerImage(json: element) }
+        artifacts = try cursor["artifacts"].map { element throws(JSONShapeError) in try SealedArtifact(json: element) }
         parameters = try cursor["parameters"].stringMap()
         seed = try cursor["seed"].optionalInteger()
         startTime = try cursor["startTime"].optionalTimestamp()
@@ -93,6 +97,7 @@ public struct Run: Sendable, Hashable {
         if !metrics.isEmpty { result["metrics"] = JSONValue(metrics.map(\.json)) }
         result["metricsMessage"] = JSONValue(metricsMessage)
         if !images.isEmpty { result["images"] = JSONValue(images.map(\.json)) }
+        if !artifacts.isEmpty { result["artifacts"] = JSONValue(artifacts.map(\.json)) }
         if !parameters.isEmpty { result["parameters"] = JSONValue(parameters) }
         if let seed { result["seed"] = .integer(seed) }
         result["startTime"] = JSONValue(startTime?.description)

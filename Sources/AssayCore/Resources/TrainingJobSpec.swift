@@ -85,17 +85,6 @@ public struct TrainingJobSpec: Sendable, Hashable {
         isWorkflow ? "\(path).steps[\(index)].template" : "\(path).template"
     }
 
-    /// The PersistentVolumeClaim that the artifacts are kept on; nil for another store, or none.
-    public var claimName: String? {
-        do {
-            guard case .claim(let name, _) = try artifactStore.map({ try StoreLocation($0.uri) }) else { return nil }
-            return name
-        } catch {
-            // Said by the validation.
-            return nil
-        }
-    }
-
     /// The templates of all pods.
     public var templates: [PodTemplate] { allSteps.map(\.template) }
 }

@@ -47,6 +47,6 @@ public enum MLModelPlan {
             let run = runs.last(where: { $0.trainingHash == spec.training.hash && $0.phase == .trained })
         else { return nil }
         let pinning = ImagePinning(serving: spec.serving, training: spec.training.spec, trained: run.images)
-        return Revision(of: run, model: model.metadata, images: pinning.images, serving: spec.serving)
+        return Revision(of: run, model: model.metadata, images: pinning.images, spec: spec, fetchImage: nil)
     }
 }

@@ -16,7 +16,8 @@ extension MLModelPlanner {
                 return
             }
         }
-        let revision = Revision(of: run, model: model.metadata, images: pinning.images, serving: spec.serving)
+        let revision = Revision(
+            of: run, model: model.metadata, images: pinning.images, spec: spec, fetchImage: observed.operatorImage)
         if status.revision == revision.name {
             status.candidate = nil
             tellServing()
@@ -26,6 +27,7 @@ extension MLModelPlanner {
     }
 
     private mutating func tryCandidate(_ revision: Revision, _ run: Run, _ spec: MLModelSpec) {
+        guard mayFetch(revision, spec) else { return }
         let index = enter(revision)
         if status.revisions[index].state == .failed {
             status.candidate = nil
@@ -54,14 +56,33 @@ extension MLModelPlanner {
         }
     }
 
+    /// Whether its pods can get what they serve; else what is in the way is told.
+    private mutating func mayFetch(_ revision: Revision, _ spec: MLModelSpec) -> Bool {
+        guard let content = revision.content else { return true }
+        let isUnderWay = status.revisions.contains { $0.name == revision.name && $0.state == .rollingOut }
+        if content.image.isEmpty, !isUnderWay {
+            tellRollingOut(
+                reason: "OperatorImageUnknown",
+                message:
+                    "the image that fetches artifacts is not known; outside of a pod, start the operator with --image")
+            result.requeueAfter = .seconds(5)
+            return false
+        }
+        guard observed.claim == .ofOneNode, spec.serving.wantedReplicas > 1 else { return true }
+        stall(
+            .failed, reason: "StoreOfOneNode",
+            message: "spec.serving.replicas: more than one needs a PersistentVolumeClaim with ReadWriteMany, and "
+                + "\(content.store.claimName ?? "") has not; set 1, or keep the artifacts elsewhere")
+        return false
+    }
+
     /// The revision's place in the history.
     private mutating func enter(_ revision: Revision) -> Int {
         if let index = status.revisions.lastIndex(where: { $0.name == revision.name }) {
             if status.revisions[index].state == .superseded || isAskedToRetry(index) {
-                status.revisions[index].state = .rollingOut
+                // Of equal products the newest run is told.
+                status.revisions[index] = revision
                 status.revisions[index].startTime = now.truncatedToSeconds
-                status.revisions[index].reason = nil
-                status.revisions[index].message = nil
             }
             return index
         }

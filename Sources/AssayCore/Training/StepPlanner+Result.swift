@@ -39,7 +39,7 @@ extension StepPlanner {
             // Between two tries: why the last one failed.
             trouble = trouble ?? lastFailure(pods)
         }
-        let isSealing = pods.contains { $0.containers.contains { $0.name == StepPod.seal && $0.isRunning } }
+        let isSealing = pods.contains { $0.containers.contains { $0.name == ArtifactContainer.seal && $0.isRunning } }
         let isRunning = isSealing || pods.contains(where: isRunning)
         guard let trouble else {
             updateAttempt {
@@ -115,7 +115,7 @@ extension StepPlanner {
                 note: "the pod of the Job \(attempt.job) was gone before its outputs were known; it runs again")
             return false
         }
-        let message = pod.containers.first { $0.name == StepPod.seal }?.terminated?.message ?? ""
+        let message = pod.containers.first { $0.name == ArtifactContainer.seal }?.terminated?.message ?? ""
         guard let report = SealReport(message: message, of: step.outputs) else {
             let end = now.truncatedToSeconds
             let why = "the pod \(pod.metadata.name) did not say what it has stored: \(Text.tail(message))"

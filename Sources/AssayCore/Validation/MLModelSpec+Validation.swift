@@ -13,6 +13,7 @@ extension MLModel {
             problems += spec.validation.problems
             problems += spec.serving.problems
             problems += spec.imageSourceProblems
+            problems += spec.artifactProblems
             problems += spec.pinningProblems
             if let limit = spec.revisionHistoryLimit, !(1...Bounds.history).contains(limit) {
                 problems.append(.init("spec.revisionHistoryLimit", "must be between 1 and \(Bounds.history)"))
@@ -34,6 +35,30 @@ extension MLModelSpec {
             }
             return FieldProblem(field, "the training has no step \(name)")
         }
+    }
+}
+
+extension MLModelSpec {
+    /// What is served, the training makes.
+    fileprivate var artifactProblems: [FieldProblem] {
+        var problems: [FieldProblem] = []
+        let made = Set(training.spec.steps.flatMap(\.outputs))
+        var seen: Set<String> = []
+        for (index, name) in serving.artifacts.enumerated() {
+            let field = "spec.serving.artifacts[\(index)]"
+            if !made.contains(name) {
+                problems.append(.init(field, "no step of spec.training has the output \(name)"))
+            } else if !seen.insert(name).inserted {
+                problems.append(.init(field, "\(name) is there twice"))
+            }
+        }
+        if serving.artifacts.count > Bounds.artifacts {
+            problems.append(.init("spec.serving.artifacts", "has more than \(Bounds.artifacts) entries"))
+        }
+        guard !serving.artifacts.isEmpty else { return problems }
+        let places = [ArtifactContainer.root, ServingRendering.modelsDirectory]
+        return problems
+            + ReservedNames(serving.template, at: "spec.serving.template", places: places).problems
     }
 }
 
