@@ -15,11 +15,14 @@ struct StoreAccess: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "The authorities whose certificates are accepted, in PEM; those of the system unless told.",
+            "The authorities whose certificates are accepted, in PEM; those of the system unless told, or of AWS_CA_BUNDLE for s3://.",
             valueName: "file"))
     var authority: String?
 
-    @Flag(help: "Speak http with the registry, in the clear.") var plainHTTP = false
+    @Flag(help: "Speak http with the registry or the bucket's endpoint, in the clear.") var plainHTTP = false
+
+    @Flag(help: "The endpoint has a host name for each bucket, BUCKET.HOST, in place of a path.")
+    var hostPerBucket = false
 
     @Option(help: ArgumentHelp("How long a store that is away is waited for.", valueName: "seconds"))
     var patience: Int = 60
@@ -41,6 +44,24 @@ struct StoreAccess: ParsableArguments {
             ) { (server) throws(HTTPTransportError) in
                 try CurlTransport(TransportConfiguration(server: server, certificateAuthorityPEM: trusted))
             }
+        case .bucket(let location): return try bucket(location)
+        }
+    }
+
+    /// Keys, region and endpoint come from where other programs for S3 have them.
+    private func bucket(_ location: BucketLocation) throws -> BucketStore {
+        let environment = ProcessInfo.processInfo.environment
+        let access = try BucketAccess(
+            environment: environment, allowsPlain: plainHTTP, hasHostPerBucket: hostPerBucket)
+        var trusted = try authority.map { try Self.read($0, "--authority") }
+        if trusted == nil, let path = environment["AWS_CA_BUNDLE"], !path.isEmpty {
+            trusted = try Self.read(path, "AWS_CA_BUNDLE")
+        }
+        let authority = trusted
+        return try BucketStore(location, access: access, patience: Patience(limit: .seconds(patience))) {
+            (server, signing) throws(HTTPTransportError) in
+            try CurlTransport(
+                TransportConfiguration(server: server, certificateAuthorityPEM: authority, signing: signing))
         }
     }
 
