@@ -68,7 +68,8 @@ import Testing
         try await TestBucket.with { bucket in
             let accesses = [
                 BucketAccess(signing: TestBucket.ann, endpoint: bucket.endpoint()),
-                BucketAccess(signing: TestBucket.keeper, endpoint: bucket.endpoint("localhost"), hasHostPerBucket: true),
+                BucketAccess(
+                    signing: TestBucket.keeper, endpoint: bucket.endpoint("localhost"), hasHostPerBucket: true),
             ]
             for (number, access) in accesses.enumerated() {
                 for prefix in ["", "a b/Übung+%41~*'()", "x=y&z?/-_.,;$"] {

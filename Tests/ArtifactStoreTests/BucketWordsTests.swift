@@ -23,8 +23,9 @@ import Testing
     }
 
     @Test(arguments: [
-        "", " ", "a", "<a>", "</a>", "<a></b>", "<a><b></a></b>", "<a/><b/>", "<a/>x", "x<a/>", "<a", "<a b>", "<a b=c/>",
-        "<a b=\"c/>", "<a b=\"<\"/>", "<a/ >", "<a>&nbsp;</a>", "<a>&amp</a>", "<a>&</a>", "<a>&#0;</a>", "<a>&#xD800;</a>",
+        "", " ", "a", "<a>", "</a>", "<a></b>", "<a><b></a></b>", "<a/><b/>", "<a/>x", "x<a/>", "<a", "<a b>",
+        "<a b=c/>", "<a b=\"c/>", "<a b=\"<\"/>", "<a/ >", "<a>&nbsp;</a>", "<a>&amp</a>", "<a>&</a>", "<a>&#0;</a>",
+        "<a>&#xD800;</a>",
         "<a>&#x110000;</a>", "<a>&#;</a>", "<a>&#+5;</a>", "<a>&#1;</a>", "<!DOCTYPE a><a/>",
         "<!DOCTYPE a [<!ENTITY b \"c\">]><a>&b;</a>", "<a><!-- x --></a>", "<a><![CDATA[x]]></a>", "<a><?b c?></a>",
         "< a/>", "<a></a b=\"c\">", "<é/>", String(repeating: "<a>", count: 17) + String(repeating: "</a>", count: 17),
@@ -133,7 +134,8 @@ import Testing
             ),
             (HTTPResponse(404, error("NoSuchBucket", "No &lt;bucket&gt;.")), "404 NoSuchBucket: No <bucket>."),
             (HTTPResponse(418, "<html>"), "the store answers 418"),
-        ]) func aRefusalIsToldAndNotRepeated(_ response: HTTPResponse, _ words: String) async throws {
+        ]) func aRefusalIsToldAndNotRepeated(_ response: HTTPResponse, _ words: String) async throws
+    {
         let again = Locked([response])
         let wire = AnsweringTransport { _ in again.withLock { $0.popLast() } }
         let store = try Self.store(over: wire)
@@ -147,7 +149,8 @@ import Testing
         arguments: [
             (503, "SlowDown"), (500, "InternalError"), (429, ""), (408, ""), (400, "RequestTimeout"),
             (400, "IncompleteBody"), (502, ""),
-        ]) func aRefusalForNowIsAskedAgain(_ status: Int, _ code: String) async throws {
+        ]) func aRefusalForNowIsAskedAgain(_ status: Int, _ code: String) async throws
+    {
         let failures = Locked(3)
         let wire = AnsweringTransport { _ in
             let isFailure = failures.withLock { failures in

@@ -31,7 +31,8 @@ struct BucketClient: Sendable {
         _ method: HTTPRequest.Method, _ name: String, query: [(String, String)] = [],
         headers: HTTPHeaders = HTTPHeaders(), body: [UInt8]? = nil
     ) -> HTTPRequest {
-        let parts = location.key(name).utf8.split(separator: UInt8(ascii: "/")).map { percentEncoded("\(Substring($0))") }
+        let parts = location.key(name).utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+            .map { percentEncoded(String(Substring($0))) }
         return request(method, target: "\(path)/\(parts.joined(separator: "/"))", query, headers, body)
     }
 

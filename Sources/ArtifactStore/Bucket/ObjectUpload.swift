@@ -138,7 +138,8 @@ struct ObjectUpload {
         let response = try await client.send(request)
         guard response.status == 200 else { throw await failure(request, response) }
         let answer = XMLAnswer(try await client.body(request, response))
-        guard answer?.root != "CompleteMultipartUploadResult" else { return }
+        // Of the element around it not all stores have the same name.
+        if let answer, answer.root != "Error", answer["ETag"] != nil { return }
         let complaint = BucketComplaint(response, answer)
         guard case .store(let failure) = client.failure(request, complaint) else { return }
         throw complaint.isLostUpload ? .lostUpload(failure) : .store(StoreFailure("\(failure)", isTransient: true))

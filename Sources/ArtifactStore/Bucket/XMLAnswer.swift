@@ -156,7 +156,8 @@ private struct XMLScanner {
             let isHexadecimal = digits.first == "x"
             let number = isHexadecimal ? digits.dropFirst() : digits
             guard number.allSatisfy({ $0.isASCII && $0.isHexDigit }),
-                let value = UInt32(number, radix: isHexadecimal ? 16 : 10), value >= 0x20 || [9, 10, 13].contains(value)
+                let value = UInt32(number, radix: isHexadecimal ? 16 : 10),
+                value >= 0x20 || [9, 10, 13].contains(value)
             else { return nil }
             return Unicode.Scalar(value)
         }
