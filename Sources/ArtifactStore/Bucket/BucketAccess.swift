@@ -27,8 +27,8 @@ public struct BucketAccess: Sendable, Hashable {
         let missing = pair.filter { value($0) == nil }
         guard missing.isEmpty, let accessKey = value(pair[0]), let secretKey = value(pair[1]) else {
             throw .malformed(
-                "\(missing.joined(separator: " and ")) \(missing.count == 1 ? "is" : "are") not set: a store in a bucket "
-                    + "takes its keys from these variables, and AWS_SESSION_TOKEN where there is one")
+                "\(missing.joined(separator: " and ")) \(missing.count == 1 ? "is" : "are") not set: a store in a "
+                    + "bucket takes its keys from these variables, and AWS_SESSION_TOKEN where there is one")
         }
         endpoint = try value("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL").map { (url) throws(ArtifactError) in
             try Self.endpoint(url, allowsPlain)

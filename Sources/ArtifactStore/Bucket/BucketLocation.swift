@@ -26,8 +26,8 @@ public struct BucketLocation: Sendable, Hashable, CustomStringConvertible {
         }
         guard isClean || prefix.isEmpty, prefix.utf8.count <= Self.longestPrefix else {
             throw .malformed(
-                "\(prefix) is no place in a bucket: it has at most \(Self.longestPrefix) bytes, and between its slashes "
-                    + "names that are neither empty nor . or ..")
+                "\(prefix) is no place in a bucket: it has at most \(Self.longestPrefix) bytes, and between its "
+                    + "slashes names that are neither empty nor . or ..")
         }
         self.bucket = bucket
         self.prefix = String(prefix)

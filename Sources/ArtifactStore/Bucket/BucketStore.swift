@@ -1,9 +1,11 @@
 import HTTPTransport
 import OpenSSL
 
-/// Artifacts in a bucket (`s3://`) of a store that speaks S3's REST API, under the names that ``DirectoryStore`` has for files.
+/// Artifacts in a bucket (`s3://`) of a store that speaks S3's REST API, under the names that ``DirectoryStore`` has for
+/// files.
 ///
-/// What breaks off goes on where it was; a store that is away is waited for as long as `patience` has it. No redirect is followed.
+/// What breaks off goes on where it was; a store that is away is waited for as long as `patience` has it. No redirect is
+/// followed.
 public struct BucketStore: BlobStore {
     /// Makes a transport to `https://host:port` that signs each request.
     public typealias Connect =
@@ -29,7 +31,8 @@ public struct BucketStore: BlobStore {
 
     // MARK: Blobs
 
-    /// What is there already is not sent again. Content whose digest is not known is read twice: to learn it, and to send it.
+    /// What is there already is not sent again. Content whose digest is not known is read twice: to learn it, and to send
+    /// it.
     public func add(
         _ content: any BlobContent, _ progress: @escaping Progress
     ) async throws(ArtifactError) -> ArtifactManifest.Blob {

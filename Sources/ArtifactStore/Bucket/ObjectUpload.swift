@@ -1,7 +1,8 @@
 import HTTPTransport
 import OpenSSL
 
-/// Sends one blob: by one request where it is small, else in parts, of which the store makes an object by the last request.
+/// Sends one blob: by one request where it is small, else in parts, of which the store makes an object by the last
+/// request.
 struct ObjectUpload {
     private static let mostParts = 10_000
 

@@ -1,7 +1,7 @@
 /// The text of an XML document's innermost elements, which is all that S3 says anything by.
 ///
-/// It takes less than XML is, so that nobody can do more with it: no document types, and so no entities but the five and
-/// characters by number; no comments, no sections of CDATA. Attributes are skipped.
+/// It takes less than XML is, so that nobody can do more with it: no document types, and so no entities but the five
+/// and characters by number; no comments, no sections of CDATA. Attributes are skipped.
 struct XMLAnswer: Hashable {
     struct Leaf: Hashable {
         /// Beneath the outermost element: `Contents/Key`.
