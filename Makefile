@@ -43,7 +43,7 @@ SECONDS ?= 60
 fuzz: prerequisites
 	scripts/fuzz $(SECONDS) $(subst $(comma), ,$(ONLY))
 
-sanitize-address sanitize-thread: sanitize-%: prerequisites
+sanitize-address sanitize-thread: sanitize-%: prerequisites s3-server
 	scripts/sanitize $* '$(FILTER)'
 
 fmt:

@@ -18,10 +18,12 @@ import Testing
         _ arguments: [String], in directory: String, _ variables: [String: String]
     ) async throws -> Answer {
         let program = try #require(ProgramUnderTest.assay)
-        let settings = variables.map { "\($0)=\($1)" }
+        // What the machine's own are is not what is tried.
+        let own = ProcessInfo.processInfo.environment.keys.filter { $0.hasPrefix("AWS_") }.flatMap { ["-u", $0] }
+        let settings = own + variables.map { "\($0)=\($1)" }
         let result = try await Subprocess.run(
             .name("env"),
-            arguments: Arguments(["-C", directory, "-i"] + settings + [program, "artifact"] + arguments),
+            arguments: Arguments(["-C", directory] + settings + [program, "artifact"] + arguments),
             input: .none, output: .string(limit: 1 << 20), error: .string(limit: 1 << 20))
         return Answer(
             status: result.terminationStatus, output: result.standardOutput, error: result.standardError)
