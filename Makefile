@@ -9,7 +9,7 @@
 # make fmt     puts the sources into the project's style
 # make lint    fails where the style or a rule of the house is broken
 .PHONY: demo test simulate bench image image-check docs fuzz sanitize-address sanitize-thread fmt lint kubernetes \
-	crd-server prerequisites
+	crd-server s3-server prerequisites
 
 demo: prerequisites
 	swift build --product assay
@@ -17,7 +17,7 @@ demo: prerequisites
 
 # The end-to-end tests start the `assay` program that is built beside them. The stories run on a Kubernetes API server too,
 # which is built from Debian's source the first time (KUBEBUILDER_ASSETS names another).
-test: prerequisites lint kubernetes crd-server
+test: prerequisites lint kubernetes crd-server s3-server
 	swift build --build-tests
 	scripts/test '$(FILTER)'
 
@@ -43,7 +43,7 @@ SECONDS ?= 60
 fuzz: prerequisites
 	scripts/fuzz $(SECONDS) $(subst $(comma), ,$(ONLY))
 
-sanitize-address sanitize-thread: sanitize-%: prerequisites
+sanitize-address sanitize-thread: sanitize-%: prerequisites s3-server
 	scripts/sanitize $* '$(FILTER)'
 
 fmt:
@@ -59,6 +59,9 @@ kubernetes:
 # Debian unstable may have days on which it cannot be built; only the tests that are named by the line below need it.
 crd-server:
 	@scripts/crd-server || echo "*** THE RULES OF THE CRDS ARE NOT TESTED ON A SERVER WITH CEL ***" >&2
+
+s3-server:
+	@scripts/s3-server
 
 prerequisites:
 	@scripts/prerequisites

@@ -174,7 +174,8 @@ let package = Package(
             [
                 "CLinux", "Concurrency", "CurlTransport", "Files", "HTTPServer", "HTTPTransport", "JSON", "OpenSSL",
                 "TestCluster", log, subprocess,
-            ]),
+            ],
+            excluding: ["s3_server.py"]),
         tests(
             "AssayOperator",
             [

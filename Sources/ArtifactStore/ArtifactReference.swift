@@ -1,17 +1,19 @@
 import OpenSSL
 
 /// A store and, where one is named, an artifact in it: `file:///srv/models`, `file:///srv/models:wine`,
-/// `oci://registry.local:5000/team/wine@sha256:…`.
+/// `oci://registry.local:5000/team/wine@sha256:…`, `s3://models/team:wine`.
 public struct ArtifactReference: Sendable, Hashable, CustomStringConvertible {
     public enum Place: Sendable, Hashable, CustomStringConvertible {
         /// The directory of a ``DirectoryStore``.
         case directory(String)
         case registry(RegistryRepository)
+        case bucket(BucketLocation)
 
         public var description: String {
             switch self {
             case .directory(let path): "file://\(path)"
             case .registry(let repository): "oci://\(repository)"
+            case .bucket(let location): "s3://\(location)"
             }
         }
     }
@@ -32,6 +34,7 @@ public struct ArtifactReference: Sendable, Hashable, CustomStringConvertible {
     /// - Throws: ``ArtifactError`` with what is wrong.
     public init(_ text: String) throws(ArtifactError) {
         guard let mark = text.firstRange(of: "://") else { throw Self.unknown(text) }
+        let scheme = text[..<mark.lowerBound]
         var rest = text[mark.upperBound...]
         if let at = rest.firstIndex(of: "@") {
             guard let digest = Digest(String(rest[rest.index(after: at)...])) else {
@@ -39,13 +42,15 @@ public struct ArtifactReference: Sendable, Hashable, CustomStringConvertible {
             }
             name = .digest(digest)
             rest = rest[..<at]
-        } else if let colon = rest.lastIndex(of: ":"), rest.contains("/"), !rest[colon...].contains("/") {
+        } else if let colon = rest.lastIndex(of: ":"), scheme == "s3" || rest.contains("/"),
+            !rest[colon...].contains("/")
+        {
             let tag = String(rest[rest.index(after: colon)...])
             try Tag.check(tag)
             name = .tag(tag)
             rest = rest[..<colon]
         }
-        switch text[..<mark.lowerBound] {
+        switch scheme {
         case "file":
             guard rest.hasPrefix("/") else {
                 throw .malformed("\(text): the path must be absolute, as in file:///srv/models")
@@ -58,12 +63,18 @@ public struct ArtifactReference: Sendable, Hashable, CustomStringConvertible {
             }
             place = .registry(
                 try RegistryRepository(host: String(rest[..<slash]), name: String(rest[rest.index(after: slash)...])))
+        case "s3":
+            let bucket = rest.prefix { $0 != "/" }
+            place = .bucket(
+                try BucketLocation(bucket: String(bucket), prefix: String(rest[bucket.endIndex...].dropFirst())))
         default: throw Self.unknown(text)
         }
     }
 
     private static func unknown(_ text: String) -> ArtifactError {
-        .malformed("\(text) is no store that is known here; file:///PATH and oci://HOST/REPOSITORY are")
+        .malformed(
+            "\(text) is no store that is known here; file:///PATH, oci://HOST/REPOSITORY and "
+                + "s3://BUCKET/PREFIX are")
     }
 
     public var description: String {

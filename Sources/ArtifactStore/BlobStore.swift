@@ -29,12 +29,26 @@ public protocol BlobStore: Sendable {
 
 /// Bytes that become a blob. They can be read again, and are the same then, or reading fails.
 public protocol BlobContent: Sendable {
-    /// Where it is known without reading.
-    var digest: Digest? { get }
+    /// What it becomes, where that is known without reading.
+    var known: ArtifactManifest.Blob? { get }
 
     func pieces(
         _ take: (UnsafeRawBufferPointer) async throws(ArtifactError) -> Void
     ) async throws(ArtifactError)
+}
+
+extension BlobContent {
+    /// What it becomes; it is read to its end where that is not known.
+    func measured() async throws(ArtifactError) -> ArtifactManifest.Blob {
+        if let known { return known }
+        var hash = SHA256()
+        var size = 0
+        try await pieces { piece in
+            hash.update(piece)
+            size += piece.count
+        }
+        return ArtifactManifest.Blob(digest: Digest(hash), size: size)
+    }
 }
 
 /// What is told of a transfer: how many bytes it has got on by.
@@ -43,20 +57,25 @@ public typealias Progress = @Sendable (Int) -> Void
 /// A content that is all here.
 struct WholeContent: BlobContent {
     let bytes: [UInt8]
-    let digest: Digest?
 
-    init(_ bytes: [UInt8]) {
-        self.bytes = bytes
-        digest = Digest(of: bytes)
-    }
+    init(_ bytes: [UInt8]) { self.bytes = bytes }
+
+    var known: ArtifactManifest.Blob? { ArtifactManifest.Blob(digest: Digest(of: bytes), size: bytes.count) }
 
     func pieces(
         _ take: (UnsafeRawBufferPointer) async throws(ArtifactError) -> Void
     ) async throws(ArtifactError) {
-        try await withBuffer(of: bytes.count) { (buffer) async throws(ArtifactError) in
-            buffer.copyBytes(from: bytes)
-            try await take(UnsafeRawBufferPointer(buffer))
-        }
+        try await give(bytes[...], take)
+    }
+}
+
+/// Hands on bytes that stay where they are until `take` returns.
+func give(
+    _ bytes: ArraySlice<UInt8>, _ take: (UnsafeRawBufferPointer) async throws(ArtifactError) -> Void
+) async throws(ArtifactError) {
+    try await withBuffer(of: bytes.count) { (buffer) async throws(ArtifactError) in
+        buffer.copyBytes(from: bytes)
+        try await take(UnsafeRawBufferPointer(buffer))
     }
 }
 

@@ -7,7 +7,7 @@ struct LayerContent: BlobContent {
     let packer: ArchivePacker
     let entries: ArraySlice<ArchiveEntry>
 
-    var digest: Digest? { nil }
+    var known: ArtifactManifest.Blob? { nil }
 
     func pieces(
         _ take: (UnsafeRawBufferPointer) async throws(ArtifactError) -> Void
@@ -29,7 +29,7 @@ struct StoredContent: BlobContent {
     let store: any BlobStore
     let blob: ArtifactManifest.Blob
 
-    var digest: Digest? { blob.digest }
+    var known: ArtifactManifest.Blob? { blob }
 
     func pieces(
         _ take: (UnsafeRawBufferPointer) async throws(ArtifactError) -> Void

@@ -15,17 +15,20 @@ struct StoreAccess: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "The authorities whose certificates are accepted, in PEM; those of the system unless told.",
+            "The authorities whose certificates are accepted, in PEM; those of the system unless told, or of AWS_CA_BUNDLE for s3://.",
             valueName: "file"))
     var authority: String?
 
     @Option(
         help: ArgumentHelp(
-            "A directory with .dockerconfigjson and, where one is needed, ca.crt, in place of --credentials and --authority.",
-            valueName: "dir"))
+            "A directory with files .dockerconfigjson, AWS_ACCESS_KEY_ID and the like, and ca.crt where one is needed, in "
+                + "place of --credentials, the environment and --authority.", valueName: "dir"))
     var credentialsDirectory: String?
 
-    @Flag(help: "Speak http with the registry, in the clear.") var plainHTTP = false
+    @Flag(help: "Speak http with the registry or the bucket's endpoint, in the clear.") var plainHTTP = false
+
+    @Flag(help: "The endpoint has a host name for each bucket, BUCKET.HOST, in place of a path.")
+    var hostPerBucket = false
 
     @Option(help: ArgumentHelp("How long a store that is away is waited for.", valueName: "seconds"))
     var patience: Int = 60
@@ -47,7 +50,41 @@ struct StoreAccess: ParsableArguments {
             ) { (server) throws(HTTPTransportError) in
                 try CurlTransport(TransportConfiguration(server: server, certificateAuthorityPEM: trusted))
             }
+        case .bucket(let location): return try bucket(location)
         }
+    }
+
+    /// Keys, region and endpoint come from where other programs for S3 have them.
+    private func bucket(_ location: BucketLocation) throws -> BucketStore {
+        let environment = try bucketEnvironment()
+        let access = try BucketAccess(
+            environment: environment, allowsPlain: plainHTTP, hasHostPerBucket: hostPerBucket)
+        var trusted = try authorityFile.map { try Self.read($0, "--authority") }
+        if trusted == nil, let path = environment["AWS_CA_BUNDLE"], !path.isEmpty {
+            trusted = try Self.read(path, "AWS_CA_BUNDLE")
+        }
+        let authority = trusted
+        return try BucketStore(location, access: access, patience: Patience(limit: .seconds(patience))) {
+            (server, signing) throws(HTTPTransportError) in
+            try CurlTransport(
+                TransportConfiguration(server: server, certificateAuthorityPEM: authority, signing: signing))
+        }
+    }
+
+    /// The variables of this process, and over them those that stand in files of the directory, as a Secret is mounted.
+    private func bucketEnvironment() throws -> [String: String] {
+        var result = ProcessInfo.processInfo.environment
+        guard let credentialsDirectory else { return result }
+        let names: [String]
+        do { names = try FileSystem.entries(credentialsDirectory) } catch {
+            throw ValidationError("--credentials-directory: \(error)")
+        }
+        for name in names where name.hasPrefix("AWS_") && name != "AWS_CA_BUNDLE" {
+            let bytes = try Self.read("\(credentialsDirectory)/\(name)", "--credentials-directory")
+            // Who makes a Secret from a file often has a line's end in it, and no key has one.
+            result[name] = String(String(decoding: bytes, as: UTF8.self).prefix { !$0.isNewline })
+        }
+        return result
     }
 
     private var authorityFile: String? {

@@ -21,7 +21,7 @@ final class ConnectionGeneration: Sendable {
     func start(_ request: HTTPRequest) throws(HTTPTransportError) -> BodyReader {
         let transfer = Transfer(id: mailbox.nextID(), delivery: request.delivery)
         guard mailbox.post(.start(request, transfer)) else { throw HTTPTransportError(.closed) }
-        return BodyReader(generation: self, transfer: transfer)
+        return BodyReader(generation: self, transfer: transfer, outlivesTask: request.outlivesTask)
     }
 
     /// True when nothing has arrived on any of its connections since `moment` of the monotonic clock in milliseconds.
@@ -39,10 +39,12 @@ final class BodyReader: Sendable {
     // Keeps the loop alive as long as somebody may read.
     let generation: ConnectionGeneration
     private let transfer: Transfer
+    private let outlivesTask: Bool
 
-    init(generation: ConnectionGeneration, transfer: Transfer) {
+    init(generation: ConnectionGeneration, transfer: Transfer, outlivesTask: Bool) {
         self.generation = generation
         self.transfer = transfer
+        self.outlivesTask = outlivesTask
     }
 
     deinit {
@@ -56,7 +58,7 @@ final class BodyReader: Sendable {
 
     func next() async throws(HTTPTransportError) -> [UInt8]? {
         await wait(for: .bytes)
-        if Task.isCancelled { throw HTTPTransportError(.cancelled) }
+        if Task.isCancelled, !outlivesTask { throw HTTPTransportError(.cancelled) }
         let (bytes, goesOn) = try transfer.takeBytes()
         if goesOn { generation.resume(transfer) }
         return bytes
@@ -67,6 +69,7 @@ final class BodyReader: Sendable {
             while !transfer.isReady(need) { await transfer.wait(for: need) }
         } onCancel: {
             // The waiter is let go here; the loop need not be awaited.
+            guard !outlivesTask else { return }
             transfer.finish(.failure(HTTPTransportError(.cancelled)))
             generation.cancel(transfer)
         }

@@ -63,7 +63,7 @@ public final class CurlTransport: HTTPTransport {
     private func exchange(
         _ request: HTTPRequest, _ reading: TLSMaterialReading?
     ) async throws(HTTPTransportError) -> HTTPResponse {
-        guard !Task.isCancelled else { throw HTTPTransportError(.cancelled) }
+        guard request.outlivesTask || !Task.isCancelled else { throw HTTPTransportError(.cancelled) }
         let began = monotonicMilliseconds()
         let reader = try start(request, reading)
         let head: Transfer.Head

@@ -24,8 +24,22 @@ struct TransferSettings: Sendable {
         guard configuration.certificateAuthorityPEM?.isEmpty != true else {
             throw HTTPTransportError(.invalidRequest, detail: "the certificate authority is empty")
         }
+        if let signing = configuration.signing { try Self.check(signing) }
         guard (configuration.clientCertificatePEM == nil) == (configuration.clientKeyPEM == nil) else {
             throw HTTPTransportError(.invalidRequest, detail: "a client certificate and its key go together")
+        }
+    }
+
+    /// What libcurl would cut or put into a header as it is.
+    private static func check(_ signing: RequestSigning) throws(HTTPTransportError) {
+        let isPlain = [signing.region, signing.service].allSatisfy { part in
+            (1...64).contains(part.utf8.count)
+                && part.utf8.allSatisfy { (0x21...0x7E).contains($0) && $0 != UInt8(ascii: ":") }
+        }
+        guard isPlain else { throw HTTPTransportError(.invalidRequest, detail: "the region to sign for is none") }
+        let words = [signing.accessKey, signing.secretKey] + (signing.sessionToken.map { [$0] } ?? [])
+        guard words.allSatisfy({ !$0.isEmpty && $0.utf8.allSatisfy { (0x20...0x7E).contains($0) } }) else {
+            throw HTTPTransportError(.invalidRequest, detail: "a key to sign with is empty or has odd characters")
         }
     }
 

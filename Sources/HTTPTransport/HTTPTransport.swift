@@ -23,6 +23,8 @@ public struct HTTPRequest: Sendable {
     public var body: [UInt8]?
     /// How the transfer is bounded and flows.
     public var delivery: Delivery
+    /// It is sent though the task was cancelled: for what tidies up after it. `delivery` bounds it.
+    public var outlivesTask = false
 
     public enum Delivery: Sendable, Hashable {
         /// A whole answer: connect, send and read within `timeout`.

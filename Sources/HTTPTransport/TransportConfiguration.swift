@@ -17,6 +17,8 @@ public struct TransportConfiguration: Sendable, CustomStringConvertible, CustomR
     public var proxyURL: String?
     /// How long resolving, connecting and the TLS handshake may take together.
     public var connectTimeout: Duration
+    /// Signs each request; nil sends them as they are.
+    public var signing: RequestSigning?
 
     public init(
         server: String,
@@ -26,7 +28,8 @@ public struct TransportConfiguration: Sendable, CustomStringConvertible, CustomR
         insecureSkipTLSVerify: Bool = false,
         tlsServerName: String? = nil,
         proxyURL: String? = nil,
-        connectTimeout: Duration = .seconds(10)
+        connectTimeout: Duration = .seconds(10),
+        signing: RequestSigning? = nil
     ) {
         self.server = server
         self.certificateAuthorityPEM = certificateAuthorityPEM
@@ -36,6 +39,7 @@ public struct TransportConfiguration: Sendable, CustomStringConvertible, CustomR
         self.tlsServerName = tlsServerName
         self.proxyURL = proxyURL
         self.connectTimeout = connectTimeout
+        self.signing = signing
     }
 
     public var material: TLSMaterial {

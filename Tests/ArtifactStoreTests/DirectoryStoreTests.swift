@@ -105,7 +105,7 @@ import Testing
     /// Breaks off after some bytes.
     private struct CutContent: BlobContent {
         var cut: Int
-        var digest: Digest? { nil }
+        var known: ArtifactManifest.Blob? { nil }
 
         func pieces(
             _ take: (UnsafeRawBufferPointer) async throws(ArtifactError) -> Void

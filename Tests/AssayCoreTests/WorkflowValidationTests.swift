@@ -67,6 +67,8 @@ import Testing
         let table: [(String?, String?)] = [
             ("pvc://models", nil), ("pvc://models/", nil), ("pvc://models/wine/v1.2_x", nil),
             ("oci://registry.local:5000/team/wine", nil),
+            ("s3://models", nil), ("s3://models/team/wine", nil), ("s3://X/y", "is no name of a bucket"),
+            ("s3://models/../x", "without . or .. as a part of it"), ("s3://models/a:b", "the prefix must be of"),
             (nil, "is required, for steps[0] has outputs"),
             ("pvc://", "\"\" is no name of a PersistentVolumeClaim"),
             ("pvc://models/../other", "without . or .. as a part of it"),

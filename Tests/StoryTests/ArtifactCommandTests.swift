@@ -51,7 +51,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ("s3://bucket/x", "file:///PATH and oci://HOST/REPOSITORY are"),
+        ("gs://bucket/x", "file:///PATH, oci://HOST/REPOSITORY and s3://BUCKET/PREFIX are"),
+        ("s3://Bucket/x", "Bucket is no bucket: its name has 3 to 63 lower-case letters"),
         ("file://relative:x", "the path must be absolute"),
         ("file:///x@sha256:abc", "64 hexadecimal digits"),
     ]) func aNameThatIsNoneIsRefused(_ name: String, _ words: String) async throws {

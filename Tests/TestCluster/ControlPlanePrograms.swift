@@ -22,8 +22,8 @@ public struct ControlPlanePrograms: Sendable, Hashable {
         }
     }
 
-    /// Where `scripts/kubernetes` and `scripts/crd-server` keep what they have built.
-    static func cache(_ environment: [String: String]) -> String {
+    /// Where `scripts/kubernetes`, `scripts/crd-server` and `scripts/s3-server` keep what they have built.
+    public static func cache(_ environment: [String: String]) -> String {
         let home = environment["XDG_CACHE_HOME"] ?? (environment["HOME"] ?? "/root") + "/.cache"
         return environment["ASSAY_CACHE"] ?? home + "/assay"
     }

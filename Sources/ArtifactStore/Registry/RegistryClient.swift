@@ -65,12 +65,7 @@ final class RegistryClient: Sendable {
     // MARK: Failures
 
     func failure(_ request: HTTPRequest, _ error: HTTPTransportError) -> ArtifactError {
-        let isTransient =
-            switch error.code {
-            case .connect, .timeout, .broken: true
-            default: false
-            }
-        return .store(StoreFailure("\(name(request)): \(error)", isTransient: isTransient))
+        .store(StoreFailure("\(name(request)): \(error)", isTransient: error.mayPass))
     }
 
     /// What an answer that was not hoped for says (OCI distribution specification, "Error Codes").
@@ -89,10 +84,7 @@ final class RegistryClient: Sendable {
         } catch {
             text += "; \(error)"
         }
-        let isTransient = response.status == 408 || response.status == 429 || response.status >= 500
-        let wait = response.headers["Retry-After"].flatMap { Int64($0) }.flatMap { $0 > 0 ? $0 : nil }
-        return .store(
-            StoreFailure(text, isTransient: isTransient, retryAfter: wait.map { .seconds(min($0, 60)) }))
+        return .store(StoreFailure(text, isTransient: response.mayBeOtherwise, retryAfter: response.retryAfter))
     }
 
     /// Without the query, in which registries keep secrets of an upload.

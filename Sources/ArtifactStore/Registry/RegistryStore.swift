@@ -36,59 +36,37 @@ public struct RegistryStore: BlobStore {
     public func add(
         _ content: any BlobContent, _ progress: @escaping Progress
     ) async throws(ArtifactError) -> ArtifactManifest.Blob {
-        let blob = try await Self.measure(content)
+        let blob = try await content.measured()
         let upload = BlobUpload(
             client: client, patience: patience, partSize: partSize, content: content, blob: blob, progress: progress)
         try await upload.run()
         return blob
     }
 
-    private static func measure(_ content: any BlobContent) async throws(ArtifactError) -> ArtifactManifest.Blob {
-        var hash = SHA256()
-        var size = 0
-        try await content.pieces { piece in
-            hash.update(piece)
-            size += piece.count
-        }
-        return ArtifactManifest.Blob(digest: Digest(hash), size: size)
-    }
-
     public func pieces(
         of blob: ArtifactManifest.Blob, _ take: (UnsafeRawBufferPointer) async throws(ArtifactError) -> Void
     ) async throws(ArtifactError) {
-        var received = 0
-        try await patience.run(progress: { received }) { () async throws(ArtifactError) in
-            let (body, request, start) = try await open(blob, from: received)
-            var toSkip = received - start
-            while true {
-                let piece: [UInt8]?
-                do throws(HTTPTransportError) { piece = try await body.next() } catch {
-                    throw client.failure(request, error)
-                }
-                guard let piece else { break }
-                let new = piece.dropFirst(toSkip)
-                toSkip -= piece.count - new.count
-                guard !new.isEmpty else { continue }
-                received += new.count
-                try await give(new, take)
-            }
-        }
+        try await patience.receive(take) { (offset) async throws(ArtifactError) in try await open(blob, from: offset) }
     }
 
     /// The bytes of a blob from `offset`, or from its beginning where the registry knows no ranges.
     private func open(
         _ blob: ArtifactManifest.Blob, from offset: Int
-    ) async throws(ArtifactError) -> (HTTPBody, HTTPRequest, start: Int) {
+    ) async throws(ArtifactError) -> Download {
         var request = HTTPRequest(
             .get, client.target("blobs/\(blob.digest)"), delivery: .stream(idleTimeout: Self.idle))
         if offset > 0 { request.headers["Range"] = "bytes=\(offset)-" }
         let response = try await client.send(request)
+        let sent = request
+        func download(_ body: HTTPBody, from start: Int) -> Download {
+            Download(body: body, start: start) { client.failure(sent, $0) }
+        }
         switch response.status {
-        case 200: return (response.body, request, 0)
+        case 200: return download(response.body, from: 0)
         case 206 where response.headers["Content-Range"]?.hasPrefix("bytes \(offset)-") == true:
-            return (response.body, request, offset)
+            return download(response.body, from: offset)
         // All had come when the connection broke.
-        case 416 where offset == blob.size: return (HTTPBody { nil }, request, offset)
+        case 416 where offset == blob.size: return download(HTTPBody { nil }, from: offset)
         case 404: throw .missing(blob.digest)
         default: throw await client.failure(request, response)
         }
@@ -162,16 +140,6 @@ public struct RegistryStore: BlobStore {
         let tags = (json["tags"]?.array ?? []).compactMap(\.string)
         guard let link = response.headers["Link"] else { return (tags, nil) }
         return (tags, try client.next(link))
-    }
-}
-
-/// Hands on bytes that stay where they are until `take` returns.
-private func give(
-    _ bytes: ArraySlice<UInt8>, _ take: (UnsafeRawBufferPointer) async throws(ArtifactError) -> Void
-) async throws(ArtifactError) {
-    try await withBuffer(of: bytes.count) { (buffer) async throws(ArtifactError) in
-        buffer.copyBytes(from: bytes)
-        try await take(UnsafeRawBufferPointer(buffer))
     }
 }
 

@@ -4,6 +4,8 @@ enum StoreLocation: Sendable, Hashable {
     case claim(String, path: String)
     /// `HOST/REPOSITORY`
     case registry(String)
+    /// `BUCKET/PREFIX`
+    case bucket(String)
 
     struct Problem: Error, Hashable { var message: String }
 
@@ -13,6 +15,7 @@ enum StoreLocation: Sendable, Hashable {
         switch uri[..<mark.lowerBound] {
         case "pvc": self = try Self.claim(in: rest)
         case "oci": self = .registry(try Self.repository(rest))
+        case "s3": self = .bucket(try Self.bucket(rest))
         case "file":
             throw Problem(message: "a directory of a node is no store for pods; use pvc://CLAIM/PATH")
         default: throw Self.unknown(uri)
@@ -20,7 +23,9 @@ enum StoreLocation: Sendable, Hashable {
     }
 
     private static func unknown(_ uri: String) -> Problem {
-        Problem(message: "\"\(uri)\" is no store that is known here; pvc://CLAIM/PATH and oci://HOST/REPOSITORY are")
+        Problem(
+            message: "\"\(uri)\" is no store that is known here; pvc://CLAIM/PATH, oci://HOST/REPOSITORY and "
+                + "s3://BUCKET/PREFIX are")
     }
 
     private static func claim(in text: String) throws(Problem) -> StoreLocation {
@@ -42,6 +47,17 @@ enum StoreLocation: Sendable, Hashable {
         }
         guard !text[slash...].contains(where: { $0 == ":" || $0 == "@" }) else {
             throw Problem(message: "must name a repository, without a tag or a digest")
+        }
+        return text
+    }
+
+    private static func bucket(_ text: String) throws(Problem) -> String {
+        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+        guard let name = parts.first, (3...63).contains(name.utf8.count),
+            name.split(separator: ".", omittingEmptySubsequences: false).allSatisfy({ Bounds.isDNSLabel(String($0)) })
+        else { throw Problem(message: "\"\(parts.first ?? "")\" is no name of a bucket, as in s3://models/wine") }
+        guard parts.dropFirst().allSatisfy({ $0 != "." && $0 != ".." && $0.utf8.allSatisfy(isPathByte) }) else {
+            throw Problem(message: "the prefix must be of A-Z a-z 0-9 _ . - and /, without . or .. as a part of it")
         }
         return text
     }

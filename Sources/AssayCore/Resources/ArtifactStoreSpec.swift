@@ -2,9 +2,10 @@ import JSON
 
 /// Where a training keeps its artifacts.
 public struct ArtifactStoreSpec: Sendable, Hashable {
-    /// `pvc://CLAIM/PATH` or `oci://HOST/REPOSITORY`.
+    /// `pvc://CLAIM/PATH`, `oci://HOST/REPOSITORY` or `s3://BUCKET/PREFIX`.
     public var uri: String
-    /// A Secret of the same namespace with `.dockerconfigjson` and, where the registry needs one, `ca.crt`.
+    /// A Secret of the same namespace with `.dockerconfigjson`, or `AWS_ACCESS_KEY_ID` and what belongs to it, and `ca.crt`
+    /// where the store's certificate is of an authority of its own.
     public var secretRef: String?
     /// How long a store that is away is waited for when a step has ended, as `90s` or `1h30m`.
     public var sealTimeout: String?
