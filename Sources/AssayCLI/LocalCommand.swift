@@ -11,7 +11,8 @@ struct LocalCommand: AsyncParsableCommand {
         discussion: """
             kubectl works with it. Objects are kept in memory and are gone when it ends. Pods run as processes of this \
             machine: an image name stands for a directory, so give one --image for each image that your pods name. \
-            It writes DIR/kubeconfig for you and DIR/operator.kubeconfig for `assay operator`. As root, each pod gets \
+            This program is there as \(ProgramImage.name), for \
+            `assay operator --image`. It writes DIR/kubeconfig for you and DIR/operator.kubeconfig for `assay operator`. As root, each pod gets \
             a network namespace of its own; otherwise all pods share the machine's loopback address.
             """
     )
@@ -37,8 +38,10 @@ struct LocalCommand: AsyncParsableCommand {
         let logger = log.logger("local")
         var options = LocalCluster.Options(dataDirectory: try absolute(dataDirectory))
         options.port = Int(port)
+        var directories = try ImageArgument.directories(images)
+        if !withoutNode { try ProgramImage.add(to: &directories, below: options.dataDirectory) }
         let service = LocalClusterService(
-            options: options, images: withoutNode ? nil : try ImageArgument.directories(images), logger: logger)
+            options: options, images: withoutNode ? nil : directories, logger: logger)
         try await service.runUntilSignalled(logger: logger)
     }
 }

@@ -43,6 +43,7 @@ struct NodeCommand: AsyncParsableCommand {
         defer { transport.shutdown() }
         var options = NodeOptions(name: name, dataDirectory: try absolute(dataDirectory))
         options.images = try ImageArgument.directories(images)
+        try ProgramImage.add(to: &options.images, below: options.dataDirectory)
         let client = KubernetesClient(transport: transport, credentials: cluster.credentials)
         let service = NodeService(node: Node(client: client, options: options, logger: logger))
         try await service.runUntilSignalled(logger: logger)

@@ -43,7 +43,7 @@ extension Stories {
             try await StoryWorld.run(on: backend) { world in
                 let directory = try TemporaryDirectory()
                 defer { directory.remove() }
-                try await world.withOperator {
+                try await world.withOperator(image: "assay:0.1.0") {
                     try await Administrator.of(world.cluster) { kubectl in
                         if world.cluster.local == nil {
                             let volume = Self.volume(world.namespace, directory.path)

@@ -16,7 +16,7 @@ import YAML
         #expect(model.problems == [])
         #expect(job.problems == [])
         let templates = Self.templates(documents)
-        #expect(templates.count == 3)
+        #expect(templates.count == 6)
         for (path, template) in templates {
             let policy = PodPolicy(operatorLevel: .restricted)
             #expect(PodCheck.problems(in: template, at: path, policy: policy) == [])

@@ -11,7 +11,7 @@ import signal
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from wine import data, store
+from wine import data, scaling, train
 
 LARGEST_BODY = 1 << 20
 
@@ -41,9 +41,10 @@ def rows_of(request: dict) -> list[list[float]]:
     return [values[start : start + width] for start in range(0, len(values), width)]
 
 
-def infer(model, request: dict) -> dict:
+def infer(model, scaler: dict, request: dict) -> dict:
+    """Answers a request. The scaler is the one that was fitted in training: what is asked here changes nothing of it."""
     rows = rows_of(request)
-    probabilities = model.predict_proba(rows)
+    probabilities = model.predict_proba(scaling.apply(scaler, rows))
     answer = {
         "model_name": "wine",
         "model_version": os.environ["ASSAY_RUN"],
@@ -70,6 +71,7 @@ def infer(model, request: dict) -> dict:
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     model = None
+    scaler = None
 
     def answer(self, status: int, body: dict) -> None:
         content = json.dumps(body).encode()
@@ -102,7 +104,7 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(404, {"error": f"no such path: {self.path}"})
             return
         try:
-            self.answer(200, infer(self.model, json.loads(body)))
+            self.answer(200, infer(self.model, self.scaler, json.loads(body)))
         except (BadRequest, ValueError) as error:
             self.answer(400, {"error": str(error)})
 
@@ -119,10 +121,11 @@ class Server(ThreadingHTTPServer):
 
 
 def main() -> None:
-    Handler.model = store.load()
+    Handler.model = train.load(os.environ["ASSAY_INPUT_MODEL"])
+    Handler.scaler = scaling.load(os.environ["ASSAY_INPUT_SCALER"])
     server = Server(("", int(os.environ.get("PORT", "8080"))), Handler)
     signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
-    print(f"serving {store.path()} on port {server.server_port}", flush=True)
+    print(f"serving {os.environ['ASSAY_RUN']} on port {server.server_port}", flush=True)
     server.serve_forever()
     server.server_close()
 

@@ -1,54 +1,37 @@
-"""Trains, evaluates on the holdout and reports: python3 -m wine.train"""
+"""The third step: trains on what was prepared."""
 
-import json
 import os
+from pathlib import Path
 
+import joblib
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.metrics import accuracy_score, f1_score, log_loss
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
-from wine import data, store
+from wine import data
+
+FILE = "model.joblib"
 
 
 def parameter(name: str, default: str) -> str:
     return os.environ.get(f"ASSAY_PARAM_{name}", default)
 
 
-def build(trees: int, depth: int, seed: int):
-    """The scaler is part of the model, so the statistics it learns here are the ones that serve."""
-    return make_pipeline(
-        StandardScaler(),
-        RandomForestClassifier(n_estimators=trees, max_depth=depth, random_state=seed, n_jobs=1),
+def fit(rows, labels) -> RandomForestClassifier:
+    model = RandomForestClassifier(
+        n_estimators=int(parameter("TREES", "50")),
+        max_depth=int(parameter("DEPTH", "4")),
+        random_state=int(os.environ.get("ASSAY_SEED", "0")),
+        n_jobs=1,
     )
+    return model.fit(rows, labels)
 
 
-def evaluate(model, rows, labels, split: str) -> list[dict]:
-    predicted = model.predict(rows)
-    values = {
-        "accuracy": accuracy_score(labels, predicted),
-        "f1": f1_score(labels, predicted, average="macro"),
-        "logLoss": log_loss(labels, model.predict_proba(rows), labels=range(len(data.CLASSES))),
-    }
-    return [
-        {"name": name, "value": round(float(value), 6), "split": split, "samples": len(labels)}
-        for name, value in values.items()
-    ]
+def load(directory: str) -> RandomForestClassifier:
+    return joblib.load(Path(directory) / FILE)
 
 
 def main() -> None:
-    trees, depth = int(parameter("TREES", "50")), int(parameter("DEPTH", "4"))
-    train_rows, holdout_rows, train_labels, holdout_labels = data.load()
-    model = build(trees, depth, seed=int(os.environ.get("ASSAY_SEED", "0")))
-    model.fit(train_rows, train_labels)
-
-    metrics = evaluate(model, train_rows, train_labels, "train")
-    metrics += evaluate(model, holdout_rows, holdout_labels, "holdout")
-    print(f"saved {store.save(model)}")
-    for metric in metrics:
-        print("{split:>8} {name} {value}".format(**metric))
-    with open(os.environ["ASSAY_METRICS_FILE"], "w") as file:
-        json.dump({"metrics": metrics}, file)
+    rows, labels = data.read(os.environ["ASSAY_INPUT_FEATURES"])
+    joblib.dump(fit(rows, labels), Path(os.environ["ASSAY_OUTPUT_MODEL"]) / FILE)
 
 
 if __name__ == "__main__":
