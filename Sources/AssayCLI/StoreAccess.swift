@@ -30,6 +30,11 @@ struct StoreAccess: ParsableArguments {
     @Flag(help: "The endpoint has a host name for each bucket, BUCKET.HOST, in place of a path.")
     var hostPerBucket = false
 
+    @Flag(
+        help:
+            "Reach no store at a loopback, link-local or metadata address: for addresses that somebody else has given.")
+    var refuseNodeAddresses = false
+
     @Option(help: ArgumentHelp("How long a store that is away is waited for.", valueName: "seconds"))
     var patience: Int = 60
 
@@ -43,12 +48,15 @@ struct StoreAccess: ParsableArguments {
         switch place {
         case .directory(let path): return DirectoryStore(path, patience: Patience(limit: .seconds(patience)))
         case .registry(let repository):
+            let refuses = refuseNodeAddresses
             let trusted = try authorityFile.map { try Self.read($0, "--authority") }
             return try RegistryStore(
                 repository, isPlain: plainHTTP, credentials: try credentials(for: repository.host),
                 patience: Patience(limit: .seconds(patience))
             ) { (server) throws(HTTPTransportError) in
-                try CurlTransport(TransportConfiguration(server: server, certificateAuthorityPEM: trusted))
+                try CurlTransport(
+                    TransportConfiguration(
+                        server: server, certificateAuthorityPEM: trusted, refusesNodeAddresses: refuses))
             }
         case .bucket(let location): return try bucket(location)
         }
@@ -63,11 +71,13 @@ struct StoreAccess: ParsableArguments {
         if trusted == nil, let path = environment["AWS_CA_BUNDLE"], !path.isEmpty {
             trusted = try Self.read(path, "AWS_CA_BUNDLE")
         }
-        let authority = trusted
+        let (authority, refuses) = (trusted, refuseNodeAddresses)
         return try BucketStore(location, access: access, patience: Patience(limit: .seconds(patience))) {
             (server, signing) throws(HTTPTransportError) in
             try CurlTransport(
-                TransportConfiguration(server: server, certificateAuthorityPEM: authority, signing: signing))
+                TransportConfiguration(
+                    server: server, certificateAuthorityPEM: authority, refusesNodeAddresses: refuses, signing: signing)
+            )
         }
     }
 

@@ -153,7 +153,8 @@ private struct CurlLoop: ~Copyable {
                 var requestBytes = 0
                 _ = ccurl_getinfo_long(handle, CURLINFO_REQUEST_SIZE, &requestBytes)
                 let error = HTTPTransportError(curl: code, requestBytes: requestBytes, text: entry.errorText)
-                remove(entry, .failure(error))
+                let refusal = code == CURLE_COULDNT_CONNECT ? entry.refusedAddress : nil
+                remove(entry, .failure(refusal.map { HTTPTransportError(.invalidRequest, detail: $0) } ?? error))
             }
         }
     }

@@ -40,6 +40,7 @@ extension TransferEntry {
         options.set(CURLOPT_NOPROXY, "")
         options.set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
         options.set(CURLOPT_PATH_AS_IS, 1)
+        if settings.configuration.refusesNodeAddresses { options.note(refuseNodeAddresses()) }
     }
 
     /// A proxy by https is held to what the server is held to; it never sees the client's certificate.

@@ -25,6 +25,8 @@ final class TransferEntry {
     private var lists: [UnsafeMutablePointer<curl_slist>] = []
     private let errorBuffer = UnsafeMutablePointer<CChar>.allocate(capacity: Int(CURL_ERROR_SIZE))
 
+    /// The last address that was not connected to, and why.
+    private(set) var refusedAddress: String?
     private var status = 0
     private var isHTTP2 = false
     private var headers = HTTPHeaders()
@@ -109,6 +111,27 @@ final class TransferEntry {
                 let entry = Unmanaged<TransferEntry>.fromOpaque(context).takeUnretainedValue()
                 return entry.provide(UnsafeMutableRawBufferPointer(start: bytes, count: size * count))
             }, context)
+    }
+
+    /// Has libcurl ask here before each connection.
+    func refuseNodeAddresses() -> CURLcode {
+        ccurl_set_open(
+            handle,
+            { context, purpose, address in
+                guard let context, let address, purpose == CURLSOCKTYPE_IPCXN else { return CCURL_SOCKET_BAD }
+                let entry = Unmanaged<TransferEntry>.fromOpaque(context).takeUnretainedValue()
+                return entry.open(&address.pointee)
+            }, Unmanaged.passUnretained(self).toOpaque())
+    }
+
+    private func open(_ address: inout curl_sockaddr) -> Int32 {
+        let length = Int(address.addrlen)
+        let bytes = withUnsafePointer(to: &address.addr) { NodeAddress.bytes(of: $0, length: length) }
+        if let kind = NodeAddress.kind(bytes) {
+            refusedAddress = "the name leads to \(kind), where no server is to be reached"
+            return CCURL_SOCKET_BAD
+        }
+        return socket(address.family, address.socktype | Int32(SOCK_CLOEXEC.rawValue), address.protocol)
     }
 
     private func receive(_ bytes: UnsafeRawBufferPointer) -> Int {

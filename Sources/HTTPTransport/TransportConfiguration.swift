@@ -17,6 +17,9 @@ public struct TransportConfiguration: Sendable, CustomStringConvertible, CustomR
     public var proxyURL: String?
     /// How long resolving, connecting and the TLS handshake may take together.
     public var connectTimeout: Duration
+    /// Connects to no loopback, link-local or metadata address, whatever name leads there: for servers that somebody else
+    /// has named.
+    public var refusesNodeAddresses: Bool
     /// Signs each request; nil sends them as they are.
     public var signing: RequestSigning?
 
@@ -29,6 +32,7 @@ public struct TransportConfiguration: Sendable, CustomStringConvertible, CustomR
         tlsServerName: String? = nil,
         proxyURL: String? = nil,
         connectTimeout: Duration = .seconds(10),
+        refusesNodeAddresses: Bool = false,
         signing: RequestSigning? = nil
     ) {
         self.server = server
@@ -39,6 +43,7 @@ public struct TransportConfiguration: Sendable, CustomStringConvertible, CustomR
         self.tlsServerName = tlsServerName
         self.proxyURL = proxyURL
         self.connectTimeout = connectTimeout
+        self.refusesNodeAddresses = refusesNodeAddresses
         self.signing = signing
     }
 

@@ -136,6 +136,7 @@ import Testing
         #expect(command.contains("oci://registry.local/wine"))
         #expect(command.contains("/assay/credentials"))
         #expect(command.contains("90"))
+        #expect(command.contains("--refuse-node-addresses"))
         // The user's container gets no way to the store.
         let mounts = try container(job, "main")["volumeMounts"]?.array ?? []
         #expect(mounts.compactMap { $0["name"]?.string } == ["assay-inputs", "assay-outputs"])

@@ -15,11 +15,11 @@ final class RawServer: Sendable {
     private let seen = Locked<[String]>([])
     private let connections = Locked(0)
 
-    init(backlog: Int32 = 64, _ script: (@Sendable (RawConnection) -> Void)?) throws {
+    init(host: String = "127.0.0.1", backlog: Int32 = 64, _ script: (@Sendable (RawConnection) -> Void)?) throws {
         listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        try #require(inet_pton(AF_INET, host, &address.sin_addr) == 1)
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
         let listener = listener
         let code = withUnsafeMutablePointer(to: &address) { pointer in

@@ -47,6 +47,10 @@ struct ArtifactContainer {
 
     var storeArguments: [String] {
         var result = ["--store", storeAddress]
+        if case .claim = store?.location {} else {
+            // Who wrote the address is not who owns the node.
+            result.append("--refuse-node-addresses")
+        }
         if store?.secretRef != nil { result += ["--credentials-directory", Self.credentialsDirectory] }
         return result
     }
