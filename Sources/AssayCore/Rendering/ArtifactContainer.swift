@@ -47,10 +47,8 @@ struct ArtifactContainer {
 
     var storeArguments: [String] {
         var result = ["--store", storeAddress]
-        if case .claim = store?.location {} else {
-            // Who wrote the address is not who owns the node.
-            result.append("--refuse-node-addresses")
-        }
+        // Who wrote the address is not who owns the node.
+        if store?.claimName == nil { result.append("--refuse-node-addresses") }
         if store?.secretRef != nil { result += ["--credentials-directory", Self.credentialsDirectory] }
         return result
     }
