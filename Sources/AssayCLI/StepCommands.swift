@@ -83,8 +83,18 @@ struct SealCommand: AsyncParsableCommand {
     @Option(help: "The store, without a name in it.", transform: ArtifactReference.init) var store: ArtifactReference
     @Option(help: "Where the step has left its outputs, each in a directory of its name.") var outputsDirectory: String
     @Option(name: .customLong("output"), parsing: .singleValue, help: "An output.") var outputs: [String]
+    @Option(help: "The file that the step has written metrics to, if it has.") var metricsFile: String?
+    @Option(help: "What the step was told in ASSAY_RUN.") var run: String?
+    @Option(help: "The tag by which the result is found again; none is given unless told.") var key: String?
+    @Option(help: "Where files may be written for as long as it runs.") var scratchDirectory: String?
     @Option(help: "The file that the digests are written to.") var report = "/dev/termination-log"
     @OptionGroup var access: StoreAccess
+
+    func validate() throws {
+        guard key == nil || scratchDirectory != nil else {
+            throw ValidationError("--scratch-directory: is required beside --key")
+        }
+    }
 
     mutating func run() async throws {
         let command = self
@@ -96,17 +106,46 @@ struct SealCommand: AsyncParsableCommand {
         var sealed: [SealedArtifact] = []
         for name in outputs {
             let progress = TransferProgress("stored of \(name)")
-            let manifest = try await place.seal("\(outputsDirectory)/\(name)", progress.add)
+            let tag = key.map { StepKey.tag(of: name, key: $0) }
+            let manifest = try await place.seal("\(outputsDirectory)/\(name)", tag: tag, progress.add)
             print("\(name) is \(manifest.digest), \(manifest.size) bytes")
             sealed.append(SealedArtifact(name: name, digest: manifest.digest.description, size: Int64(manifest.size)))
         }
+        let record = try record(of: sealed)
+        // After the outputs: who finds the record finds them too.
+        if let key, let scratchDirectory { try await place.keep(record, key: key, scratch: scratchDirectory) }
         // Last, and at once: who reads it may take all of it as kept.
-        try FileSystem.write(SealReport(outputs: sealed).json.serialized(), to: report)
+        try FileSystem.write(record.json.serialized(), to: report)
+    }
+
+    /// Whatever the metrics file is, what was trained is kept. A link is not followed: here it would lead to files of ours.
+    private func record(of sealed: [SealedArtifact]) throws -> StepRecord {
+        guard let metricsFile, let kind = FileSystem.kind(metricsFile, followingLinks: false) else {
+            return StepRecord(outputs: sealed, run: run)
+        }
+        let size = try FileSystem.size(metricsFile)
+        guard kind == .file, size <= 1 << 20 else {
+            let problem = kind == .file ? "ASSAY_METRICS_FILE has \(size) bytes" : "ASSAY_METRICS_FILE is no file"
+            return StepRecord(outputs: sealed, metricsProblem: problem, run: run)
+        }
+        let text = String(decoding: try FileSystem.contents(metricsFile), as: UTF8.self)
+        return StepRecord(outputs: sealed, metricsFile: text, run: run)
+    }
+}
+
+extension BlobStore {
+    /// Keeps what came of a step under its key, after its outputs.
+    func keep(_ record: StepRecord, key: String, scratch: String) async throws {
+        let directory = "\(scratch)/.record"
+        try FileSystem.remove(directory)
+        try FileSystem.makeDirectories(directory)
+        try FileSystem.write(record.json.serialized(), to: "\(directory)/\(StepRecord.fileName)")
+        _ = try await seal(directory, tag: key)
     }
 }
 
 /// Runs the work of one of our containers. What went wrong is said last, where the pod's status takes it from.
-private func endingAsStep(_ work: @Sendable () async throws -> Void) async throws {
+func endingAsStep(_ work: @Sendable () async throws -> Void) async throws {
     do {
         try await work()
     } catch let error as ArtifactError {

@@ -35,11 +35,14 @@ struct Caches: Sendable {
     let deployments = Store<DeploymentObservation>()
     let services = Store<ServiceObservation>()
     /// The serving pods of each model. ReplicaSets stand between them and the Deployments, and are not watched.
-    let servingPods = LabelIndex(label: Label.model)
+    let servingPods = ValueIndex<PodObservation> { [$0.metadata.labels[Label.model]].compactMap(\.self) }
+    /// The trainings that have results of steps, by the steps' keys.
+    let stepResults = ValueIndex<TrainingJob> { $0.resultKeys }
 
     init() {
-        let index = servingPods
-        pods.subscribe { index.update($0) }
+        let (pods, results) = (servingPods, stepResults)
+        self.pods.subscribe { pods.update($0) }
+        trainingJobs.subscribe { results.update($0) }
     }
 
     /// Has a program keep them up to date, in one namespace or, where that is nil, in all.
@@ -83,45 +86,5 @@ extension Store {
     /// What an object controls, all of it in its own namespace: whoever claims an owner elsewhere is nobody's child.
     func children(of owner: ObjectMeta) -> [Object] {
         controlled(by: owner.uid).filter { $0.metadata.namespace == owner.namespace }
-    }
-}
-
-/// Which pods carry which value of a label, by namespace.
-final class LabelIndex: Sendable {
-    private let label: String
-    private let keys = Locked<[ObjectKey: Set<ObjectKey>]>([:])
-
-    init(label: String) { self.label = label }
-
-    /// The objects of a namespace whose label has this value, in order.
-    func objects(namespace: String?, value: String) -> [ObjectKey] {
-        keys.withLock { $0[ObjectKey(namespace: namespace, name: value)] ?? [] }.sorted()
-    }
-
-    func update(_ change: StoreChange<PodObservation>) {
-        switch change {
-        case .added(let pod): insert(pod.metadata)
-        case .modified(let old, let new):
-            if old.metadata.labels[label] != new.metadata.labels[label] { remove(old.metadata) }
-            insert(new.metadata)
-        case .deleted(let pod): remove(pod.metadata)
-        }
-    }
-
-    private func entry(_ metadata: ObjectMeta) -> ObjectKey? {
-        metadata.labels[label].map { ObjectKey(namespace: metadata.namespace, name: $0) }
-    }
-
-    private func insert(_ metadata: ObjectMeta) {
-        guard let entry = entry(metadata) else { return }
-        keys.withLock { _ = $0[entry, default: []].insert(metadata.key) }
-    }
-
-    private func remove(_ metadata: ObjectMeta) {
-        guard let entry = entry(metadata) else { return }
-        keys.withLock { keys in
-            keys[entry]?.remove(metadata.key)
-            if keys[entry]?.isEmpty == true { keys[entry] = nil }
-        }
     }
 }

@@ -32,7 +32,9 @@ struct MLModelKind: Reconciled {
         observation.policy = try await policies.policy(
             namespace: key.namespace ?? "", templates: templates, live: live)
         observation.operatorImage = operatorImage()
-        if live, let name = spec?.training.spec.artifactStore?.claimName, spec?.serving.artifacts.isEmpty == false {
+        if live, let name = MLModelPlan.store(of: observation.model)?.claimName,
+            spec?.serving.artifacts.isEmpty == false
+        {
             observation.claim = try await client.claim(name, namespace: key.namespace)
         }
         observation.isLive = live

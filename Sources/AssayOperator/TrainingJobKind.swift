@@ -31,9 +31,51 @@ struct TrainingJobKind: Reconciled {
             namespace: key.namespace ?? "", templates: templates, live: live)
         observation.events = try await warnings(observation)
         observation.operatorImage = operatorImage()
-        if live { observation.claim = try await claim(of: observation.trainingJob) }
+        observation.records = records(for: observation.trainingJob)
+        if live { try await readSurroundings(&observation, key) }
         observation.isLive = live
         return observation
+    }
+
+    /// What a workflow depends on beside its own objects, all of it read only where it is planned by.
+    private func readSurroundings(
+        _ observation: inout TrainingJobObservation, _ key: ObjectKey
+    ) async throws(KubernetesError) {
+        let trainingJob = observation.trainingJob
+        guard let spec = trainingJob.spec.value, spec.isWorkflow, trainingJob.status.value?.isFinished != true else {
+            return
+        }
+        if TrainingJobPlan.store(of: trainingJob) == nil {
+            observation.defaultStore =
+                try await client.object(
+                    .configMaps, ObjectKey(namespace: key.namespace, name: DefaultStore.name), DefaultStore.init(json:))
+                ?? .missing
+        }
+        let store = TrainingJobPlan.store(of: trainingJob) ?? observation.defaultStore.spec
+        if let name = store?.claimName { observation.claim = try await client.claim(name, namespace: key.namespace) }
+        for reference in TrainingJobPlan.references(of: trainingJob) {
+            observation.references[reference] = try await client.version(of: reference, namespace: key.namespace)
+        }
+        let account = ObjectKey(namespace: key.namespace, name: "default")
+        observation.policy.serviceAccounts[account.name] = try await client.object(
+            .serviceAccounts, account, ServiceAccountObservation.init(json:))
+    }
+
+    /// What other trainings of the namespace are known to have had, as far as it may be taken for what this one would have.
+    private func records(for trainingJob: TrainingJob) -> [String: StepRecord] {
+        var result: [String: StepRecord] = [:]
+        let store = TrainingJobPlan.store(of: trainingJob)
+        for key in TrainingJobPlan.wantedKeys(of: trainingJob) {
+            for other in caches.stepResults.objects(namespace: trainingJob.metadata.namespace, value: key)
+            where other != trainingJob.metadata.key {
+                guard let other = caches.trainingJobs.get(other), TrainingJobPlan.store(of: other)?.uri == store?.uri,
+                    let record = other.record(key: key)
+                else { continue }
+                result[key] = record
+                break
+            }
+        }
+        return result
     }
 
     func cached(_ key: ObjectKey) -> TrainingJobObservation? {
@@ -82,16 +124,6 @@ struct TrainingJobKind: Reconciled {
         ).filter { $0.metadata.controller.map { owners.contains($0.uid) } ?? false }
     }
 
-    /// The claim that the artifacts are on: who may mount it is asked before pods are made that cannot.
-    private func claim(of trainingJob: TrainingJob) async throws(KubernetesError) -> ClaimObservation {
-        guard !(trainingJob.status.value?.isFinished ?? false),
-            let name = trainingJob.spec.value?.artifactStore?.claimName
-        else {
-            return .none
-        }
-        return try await client.claim(name, namespace: trainingJob.metadata.namespace)
-    }
-
     /// The warnings about Jobs that have no pod, though their start was told of already: only an event tells that a quota
     /// or an admission rule forbids one, and a Job that never had a pod need not have a start time.
     private func warnings(_ observation: TrainingJobObservation) async throws(KubernetesError) -> [EventObservation] {
@@ -114,6 +146,21 @@ extension KubernetesClient {
     func claim(_ name: String, namespace: String?) async throws(KubernetesError) -> ClaimObservation {
         let key = ObjectKey(namespace: namespace, name: name)
         return try await object(.persistentVolumeClaims, key, ClaimObservation.init(json:)) ?? .missing(name)
+    }
+
+    /// As which version a thing stands that a template refers to. Its content stays where it is.
+    func version(
+        of reference: TemplateReference, namespace: String?
+    ) async throws(KubernetesError) -> ReferenceObservation {
+        let type = reference.kind == .secret ? ResourceType.secrets : .configMaps
+        do throws(KubernetesError) {
+            let metadata = try await metadata(type, ObjectKey(namespace: namespace, name: reference.name))
+            return .version(metadata["resourceVersion"]?.string ?? "")
+        } catch {
+            if error.isNotFound { return .missing }
+            if error.isForbidden { return .forbidden }
+            throw error
+        }
     }
 }
 

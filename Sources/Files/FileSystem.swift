@@ -31,6 +31,11 @@ public enum FileSystem {
         return kind(result)
     }
 
+    /// In bytes, of what is there itself and not what a link leads to.
+    public static func size(_ path: String) throws(FileError) -> Int {
+        Int(try status(path, followingLinks: false).st_size)
+    }
+
     public static func kind(_ status: stat) -> Kind {
         switch status.st_mode & S_IFMT {
         case S_IFREG: .file

@@ -16,6 +16,20 @@ extension KubernetesClient {
             Call(request: request(.get, target), operation: operation, isWrite: false))
     }
 
+    /// Reads the metadata of one object alone: nothing else of it leaves the server.
+    public func metadata(_ type: ResourceType, _ key: ObjectKey) async throws(KubernetesError) -> JSONValue {
+        let operation = Self.operation("get the metadata of", type, key, nil)
+        let target = try Self.target(type, key, nil, operation)
+        var request = request(.get, target)
+        request.headers["Accept"] = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+        let call = Call(request: request, operation: operation, isWrite: false)
+        let answer = try await json(call)
+        guard let metadata = answer["metadata"], metadata.object != nil else {
+            throw call.failure(.malformed("an object without metadata"))
+        }
+        return metadata
+    }
+
     /// One page, or all there is where `limit` is nil.
     public func list(
         _ type: ResourceType, namespace: String? = nil, _ options: ListOptions = .init()

@@ -11,7 +11,8 @@ import Testing
         let spec = try #require(job.spec.value)
         let step = try #require(spec.steps.first { $0.name == name })
         let inputs = step.inputs.map { SealedArtifact(name: $0, digest: World.digest, size: 1) }
-        let rendered = job.renderedJob(name: "wine-1", spec: spec, step: step, inputs: inputs, image: "assay:1")
+        let rendered = job.renderedJob(
+            name: "wine-1", spec: spec, step: step, inputs: inputs, key: "step-0", image: "assay:1")
         return rendered["spec"] ?? [:]
     }
 
@@ -62,8 +63,11 @@ import Testing
         #expect(
             seal == [
                 "assay", "artifact", "seal", "--store", "file:///assay/store/wine", "--patience", "3600",
-                "--outputs-directory", "/assay/outputs", "--output", "model",
+                "--outputs-directory", "/assay/outputs", "--output", "model", "--metrics-file",
+                "/assay/outputs/metrics.json", "--run", "wine-0e4879fe", "--key", "step-0", "--scratch-directory",
+                "/assay/inputs",
             ])
+        #expect(main["ASSAY_METRICS_FILE"] == "/assay/outputs/metrics.json")
     }
 
     @Test func aStepWithoutOutputsKeepsItsContainers() throws {

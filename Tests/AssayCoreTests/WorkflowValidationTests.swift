@@ -69,7 +69,7 @@ import Testing
             ("oci://registry.local:5000/team/wine", nil),
             ("s3://models", nil), ("s3://models/team/wine", nil), ("s3://X/y", "is no name of a bucket"),
             ("s3://models/../x", "without . or .. as a part of it"), ("s3://models/a:b", "the prefix must be of"),
-            (nil, "is required, for steps[0] has outputs"),
+            (nil, nil),
             ("pvc://", "\"\" is no name of a PersistentVolumeClaim"),
             ("pvc://models/../other", "without . or .. as a part of it"),
             ("pvc://models//x", "without . or .. as a part of it"),

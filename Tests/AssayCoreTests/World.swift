@@ -1,6 +1,7 @@
-import AssayCore
 import JSON
 import KubernetesModel
+
+@testable import AssayCore
 
 /// A cluster as far as plans need one: it executes them, and plays what other controllers do.
 struct World {
@@ -11,8 +12,16 @@ struct World {
     var now = Timestamp(seconds: 1_800_000_000)
     var policy = PodPolicy()
     var claim = ClaimObservation.ofManyNodes
+    var defaultStore = DefaultStore.missing
+    var references: [TemplateReference: ReferenceObservation] = [:]
     var operatorImage: String? = "assay:1"
     var events: [PlannedEvent] = []
+    /// What a store has, by the keys of steps.
+    var store: [String: StepRecord] = [:]
+    /// What the tags of images lead to.
+    var registry: [String: String] = [:]
+    /// Whether looks for results are answered at once.
+    var answersLookups = true
     /// Every object that was ever created, by kind.
     var created: [String] = []
     var statusWrites = 0
@@ -121,7 +130,19 @@ struct World {
             trainingJob: trainingJob, jobs: try all(.jobs).map { try JobObservation(json: $0) },
             pods: try all(.pods).map { try PodObservation(json: $0) },
             events: try all(.events).map { try EventObservation(json: $0) }, policy: policy,
-            claim: live ? claim : .none, operatorImage: operatorImage, isLive: live)
+            claim: live ? claim : .none, defaultStore: live ? defaultStore : .unknown,
+            references: live ? references : [:], records: try records(for: trainingJob), operatorImage: operatorImage,
+            isLive: live)
+    }
+
+    private func records(for job: TrainingJob) throws -> [String: StepRecord] {
+        var result: [String: StepRecord] = [:]
+        for key in TrainingJobPlan.wantedKeys(of: job) {
+            for name in (objects[.trainingJobs] ?? [:]).keys.sorted() where name != job.metadata.name {
+                if let record = try trainingJob(name)?.record(key: key) { result[key] = record }
+            }
+        }
+        return result
     }
 
     func observe(model: MLModel, live: Bool) throws -> MLModelObservation {
@@ -162,6 +183,7 @@ struct World {
                 isQuiet = isQuiet && plan.isEmpty
                 try execute(plan, for: .trainingJobs, name)
             }
+            if answersLookups, answerLookups() { isQuiet = false }
             if isQuiet { return round }
         }
         throw Unsettled()

@@ -73,6 +73,7 @@ struct MissingRight: Sendable {
             "get namespaces": Entry(),
             "get serviceaccounts": Entry(story: .lentAccount),
             "get persistentvolumeclaims": Entry(story: .workflow),
+            "get configmaps": Entry(story: .workflowOfTheNamespacesStore),
             // Events are a courtesy: those that were refused are not told later, and nothing waits for them.
             "create events.events.k8s.io": Entry(sign: .log, isOverAnyway: true),
             "patch events.events.k8s.io": Entry(story: .repeatedEvents, sign: .log, isOverAnyway: true),

@@ -29,7 +29,7 @@ import Testing
             #expect(![right.verb, right.group, right.resource].contains { $0.contains("*") }, "\(right)")
             #expect(!["impersonate", "escalate", "bind", "deletecollection", "approve", "sign"].contains(right.verb))
             let type = right.resource.prefix { $0 != "/" }
-            #expect(!["secrets", "configmaps", "roles", "clusterroles", "nodes"].contains(type), "\(right)")
+            #expect(!["secrets", "roles", "clusterroles", "nodes"].contains(type), "\(right)")
             #expect(!right.group.contains("rbac") && !right.group.contains("admission"), "\(right)")
             if type == "pods" { #expect(right.resource == "pods", "no log, exec, attach, portforward or proxy") }
             if ["pods", "namespaces", "serviceaccounts"].contains(right.resource) {
@@ -37,6 +37,12 @@ import Testing
             }
             #expect(!right.resource.hasSuffix("/token"), "\(right)")
         }
+    }
+
+    @Test(arguments: files) func noConfigMapIsReadButTheOneThatNamesAStore(_ file: String) throws {
+        let rules = try Right.rules(of: file).filter { $0["resources"]?.strings.contains("configmaps") == true }
+        #expect(!rules.isEmpty)
+        for rule in rules { #expect(rule["resourceNames"] == ["assay-store"] && rule["verbs"] == ["get"]) }
     }
 
     @Test(arguments: files) func theOwnersFinalizersMayBeUpdatedForBlockOwnerDeletion(_ file: String) throws {

@@ -144,34 +144,50 @@ struct RightsStory: Sendable {
             return training.condition("Reconciling")?.message.contains("pods cannot be created") == true
         })
 
-    /// A step is made, with its artifacts on a claim.
-    static let workflow = RightsStory(
-        begin: { world in
-            try await world.apply(
-                yaml: """
-                    apiVersion: v1
-                    kind: PersistentVolumeClaim
-                    metadata: {name: models}
-                    spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
-                    ---
-                    apiVersion: assay.dev/v1alpha1
-                    kind: TrainingJob
-                    metadata: {name: steps}
-                    spec:
-                      artifactStore: {uri: pvc://models}
-                      steps:
-                      - name: only
-                        outputs: [model]
-                        template:
-                          spec:
-                            containers:
-                            - name: main
-                              image: registry.local/toy:1
-                              command: [sh, -c, "echo 1 > $ASSAY_OUTPUT_MODEL/weights"]
-                    """)
-        },
-        isOver: { world in try await world.client.get(.trainingJobs, world.key("steps")).isTrue("Ready") },
-        image: "assay:0.1.0")
+    /// A step is made, with its artifacts on a claim that the training names.
+    static let workflow = RightsStory.workflow(store: "artifactStore: {uri: pvc://models}", "")
+
+    /// The same where the namespace names it.
+    static let workflowOfTheNamespacesStore = RightsStory.workflow(
+        store: "seed: 1",
+        """
+        apiVersion: v1
+        kind: ConfigMap
+        metadata: {name: assay-store}
+        data: {uri: pvc://models}
+        ---
+        """)
+
+    private static func workflow(store: String, _ more: String) -> RightsStory {
+        RightsStory(
+            begin: { world in
+                try await world.apply(
+                    yaml: """
+                        \(more)
+                        apiVersion: v1
+                        kind: PersistentVolumeClaim
+                        metadata: {name: models}
+                        spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
+                        ---
+                        apiVersion: assay.dev/v1alpha1
+                        kind: TrainingJob
+                        metadata: {name: steps}
+                        spec:
+                          \(store)
+                          steps:
+                          - name: only
+                            outputs: [model]
+                            template:
+                              spec:
+                                containers:
+                                - name: main
+                                  image: registry.local/toy:1
+                                  command: [sh, -c, "echo 1 > $ASSAY_OUTPUT_MODEL/weights"]
+                        """)
+            },
+            isOver: { world in try await world.client.get(.trainingJobs, world.key("steps")).isTrue("Ready") },
+            image: "assay:0.1.0")
+    }
 
     static let lentAccount = RightsStory(
         begin: { world in

@@ -160,7 +160,9 @@ struct StoryWorld: Sendable {
     }
 
     private static func type(of document: JSONValue) -> ResourceType? {
-        let known: [ResourceType] = [.trainingJobs, .mlModels, .persistentVolumeClaims, .services, .resourceQuotas]
+        let known: [ResourceType] = [
+            .trainingJobs, .mlModels, .persistentVolumeClaims, .services, .resourceQuotas, .configMaps,
+        ]
         return known.first {
             $0.kind == document["kind"]?.string && $0.apiVersion == document["apiVersion"]?.string
         }

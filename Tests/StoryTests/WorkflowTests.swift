@@ -9,13 +9,13 @@ extension Stories {
     /// Trainings of several steps, on real processes, with artifacts on a volume.
     @Suite struct WorkflowTests {
         /// Sums of numbers: what one step writes the next one reads.
-        private static func workflow(_ name: String, rate: String = "0.1") -> String {
+        private static func workflow(_ name: String, rate: String = "0.1", image: String? = nil) -> String {
             """
             apiVersion: assay.dev/v1alpha1
             kind: TrainingJob
             metadata: {name: \(name)}
             spec:
-            \(spec(rate: rate))
+            \(spec(rate: rate).replacing("registry.local/toy:1", with: image ?? "registry.local/toy:1"))
             """
         }
 
@@ -164,6 +164,42 @@ extension Stories {
                     let (one, other) = (Self.outputs(first), Self.outputs(second))
                     #expect(one["model"] != other["model"])
                     for name in ["rows", "holdout", "features", "scaler"] { #expect(one[name] == other[name]) }
+                    // Nobody told which image the tag stands for, so nothing was reused, and that is said.
+                    let message = second["status", "steps"]?[0]?["message"]?.string
+                    #expect(message?.hasPrefix("ReuseUnavailable: image not pinned: registry.local/toy:1") == true)
+                }
+            }
+        }
+
+        /// With images by digest, what another run has made is taken; on the command line of the store it can be seen.
+        @Test(arguments: Backend.all) func whatIsTheSameIsNotMadeAgain(_ backend: Backend) async throws {
+            let volume = try TemporaryDirectory()
+            defer { volume.remove() }
+            try await StoryWorld.run(on: backend) { world in
+                try await world.withOperator(image: "assay:0.1.0") {
+                    try await Self.makeClaim(world, at: volume.path)
+                    func train(_ name: String, rate: String, image: String? = nil) async throws -> JSONValue {
+                        try await world.apply(yaml: Self.workflow(name, rate: rate, image: image))
+                        return try await world.wait("done", .trainingJobs, named: name, seconds: 120) {
+                            $0.phase == "Succeeded" || $0.phase == "Failed"
+                        }
+                    }
+                    func phases(_ training: JSONValue) -> [String] {
+                        (training["status", "steps"]?.array ?? []).compactMap { $0["phase"]?.string }
+                    }
+                    let first = try await train("first", rate: "0.1")
+                    let digest = try #require(first["status", "steps"]?[0]?["images"]?[0]?["digest"]?.string)
+                    let image = "registry.local/toy@\(digest)"
+                    // The first run learned the digest only when it ran: the namespace knows what came of it.
+                    let second = try await train("second", rate: "0.2", image: image)
+                    #expect(phases(second) == ["Reused", "Reused", "Succeeded", "Succeeded"])
+                    #expect(second["status", "steps"]?[0]?["madeBy"] == first["status", "run"])
+                    // With its status gone, the store knows what came of the second.
+                    for name in ["first", "second"] { try await world.client.delete(.trainingJobs, world.key(name)) }
+                    let third = try await train("third", rate: "0.2", image: image)
+                    #expect(phases(third) == ["Reused", "Reused", "Reused", "Succeeded"])
+                    #expect(Self.outputs(third) == Self.outputs(second))
+                    #expect(third["status", "metrics"]?[0]?["value"] == "50.5")
                 }
             }
         }
@@ -251,8 +287,9 @@ extension Stories {
                     let message = try #require(failed.condition("Stalled")?.message)
                     #expect(message.hasPrefix("step extract: container assay-seal: exit code 3"), "\(message)")
                     #expect(message.contains("/assay/outputs/rows is empty: there is nothing to seal"), "\(message)")
-                    #expect(try await world.count(.pods) == 1)
-                    #expect(try await world.count(.jobs) == 1)
+                    // Its own, and those of the look for what it would have made.
+                    #expect(try await world.count(.pods) == 2)
+                    #expect(try await world.count(.jobs) == 2)
                 }
             }
         }

@@ -19,6 +19,8 @@ final class RegistryClient: Sendable {
 
     let repository: RegistryRepository
     private let scheme: String
+    /// What a token shall be good for.
+    private let actions: String
     private let transport: any HTTPTransport
     private let connect: Connect
     private let credentials: RegistryCredentials?
@@ -27,11 +29,12 @@ final class RegistryClient: Sendable {
     private let renewal = Turnstile()
 
     init(
-        _ repository: RegistryRepository, isPlain: Bool, credentials: RegistryCredentials?, time: any TimeSource,
-        connect: @escaping Connect
+        _ repository: RegistryRepository, isPlain: Bool, isReadOnly: Bool = false, credentials: RegistryCredentials?,
+        time: any TimeSource, connect: @escaping Connect
     ) throws(ArtifactError) {
         self.repository = repository
         scheme = isPlain ? "http" : "https"
+        actions = isReadOnly ? "pull" : "pull,push"
         self.credentials = credentials
         self.time = time
         self.connect = connect
@@ -123,7 +126,7 @@ final class RegistryClient: Sendable {
         else {
             throw .store(StoreFailure("\(repository.host) names no https URL that gives out tokens"))
         }
-        var query = ["scope=" + percentEncoded("repository:\(repository.name):pull,push")]
+        var query = ["scope=" + percentEncoded("repository:\(repository.name):\(actions)")]
         if let service = challenge.parameters["service"] { query.append("service=" + percentEncoded(service)) }
         var request = HTTPRequest(
             .get, url.target + (url.target.contains("?") ? "&" : "?") + query.joined(separator: "&"))

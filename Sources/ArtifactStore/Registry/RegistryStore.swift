@@ -19,14 +19,16 @@ public struct RegistryStore: BlobStore {
 
     /// - Parameters:
     ///   - isPlain: By http, in the clear: for a registry on this machine.
+    ///   - isReadOnly: Asks for no right to write, which some registries refuse altogether.
     ///   - connect: Makes a transport to `https://host:port`.
     public init(
-        _ repository: RegistryRepository, isPlain: Bool = false, credentials: RegistryCredentials? = nil,
-        patience: Patience,
+        _ repository: RegistryRepository, isPlain: Bool = false, isReadOnly: Bool = false,
+        credentials: RegistryCredentials? = nil, patience: Patience,
         connect: @escaping @Sendable (_ server: String) throws(HTTPTransportError) -> any HTTPTransport
     ) throws(ArtifactError) {
         client = try RegistryClient(
-            repository, isPlain: isPlain, credentials: credentials, time: patience.time, connect: connect)
+            repository, isPlain: isPlain, isReadOnly: isReadOnly, credentials: credentials, time: patience.time,
+            connect: connect)
         self.patience = patience
     }
 
@@ -109,6 +111,28 @@ public struct RegistryStore: BlobStore {
             } catch {
                 throw client.failure(request, error)
             }
+        }
+    }
+
+    /// What kinds of manifests a kubelet takes: of one machine or of several, by OCI or by Docker.
+    private static let imageTypes = [
+        "application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json",
+        ArtifactManifest.mediaType, "application/vnd.docker.distribution.manifest.v2+json",
+    ].joined(separator: ", ")
+
+    /// The digest that a tag leads to now, of an image of whatever kind. Asked by HEAD, which registries do not count as a pull.
+    public func imageDigest(_ tag: String) async throws(ArtifactError) -> Digest {
+        try Tag.check(tag)
+        return try await patience.run { () async throws(ArtifactError) in
+            let request = HTTPRequest(
+                .head, client.target("manifests/\(tag)"), headers: ["Accept": Self.imageTypes])
+            let response = try await client.send(request)
+            if response.status == 404 { throw .unknownTag(tag) }
+            guard response.status == 200 else { throw await client.failure(request, response) }
+            guard let digest = response.headers["Docker-Content-Digest"].flatMap({ Digest($0) }) else {
+                throw .store(StoreFailure("\(client.repository) names no digest of its tag \(tag)"))
+            }
+            return digest
         }
     }
 

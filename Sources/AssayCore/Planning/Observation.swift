@@ -13,6 +13,13 @@ public struct TrainingJobObservation: Sendable, Hashable {
     public var policy: PodPolicy
     /// The claim that `spec.artifactStore` names.
     public var claim: ClaimObservation
+    /// The namespace's store, for a training that names none.
+    public var defaultStore: DefaultStore
+    /// What the templates of steps refer to.
+    public var references: [TemplateReference: ReferenceObservation]
+    /// What came of steps of the namespace's trainings that have the same store, by the keys that were asked for
+    /// (`TrainingJobPlan.wantedKeys(of:)`).
+    public var records: [String: StepRecord]
     /// The image of the operator, which fetches and seals the artifacts of steps; nil while it is not known.
     public var operatorImage: String?
     /// All of it was just read from the server, not from caches.
@@ -21,7 +28,8 @@ public struct TrainingJobObservation: Sendable, Hashable {
     public init(
         trainingJob: TrainingJob, jobs: [JobObservation] = [], pods: [PodObservation] = [],
         events: [EventObservation] = [], policy: PodPolicy = PodPolicy(), claim: ClaimObservation = .none,
-        operatorImage: String? = nil, isLive: Bool = false
+        defaultStore: DefaultStore = .unknown, references: [TemplateReference: ReferenceObservation] = [:],
+        records: [String: StepRecord] = [:], operatorImage: String? = nil, isLive: Bool = false
     ) {
         self.trainingJob = trainingJob
         self.jobs = jobs
@@ -29,6 +37,9 @@ public struct TrainingJobObservation: Sendable, Hashable {
         self.events = events
         self.policy = policy
         self.claim = claim
+        self.defaultStore = defaultStore
+        self.references = references
+        self.records = records
         self.operatorImage = operatorImage
         self.isLive = isLive
     }

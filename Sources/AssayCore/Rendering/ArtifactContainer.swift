@@ -4,6 +4,7 @@ import JSON
 struct ArtifactContainer {
     static let fetch = "assay-fetch"
     static let seal = "assay-seal"
+    static let resolve = "assay-resolve"
     /// Names with this prefix are ours, of containers and volumes.
     static let prefix = "assay-"
     static let root = "/assay"

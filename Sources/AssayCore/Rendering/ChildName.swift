@@ -23,6 +23,11 @@ public enum ChildName {
             prefix: step.isEmpty ? name : "\(name)-\(step)", suffix: String(attempt), identity: identity)
     }
 
+    /// The Job that looks for what is there already. No step has an empty name.
+    static func lookup(namespace: String, name: String, uid: String, number: Int) -> String {
+        make(prefix: name, suffix: "resolve-\(number)", identity: [namespace, name, uid, "", String(number)])
+    }
+
     /// What the containers of a workflow are told in `ASSAY_RUN`.
     static func workflowRun(namespace: String, name: String, uid: String) -> String {
         make(prefix: name, identity: [namespace, name, uid])

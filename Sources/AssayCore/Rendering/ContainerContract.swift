@@ -7,7 +7,8 @@ public enum ContainerContract {
     /// What the run is called: a name fit for a directory, equal in the training's containers and the server's.
     public static let run = "ASSAY_RUN"
     public static let seed = "ASSAY_SEED"
-    /// Where metrics are written: the container's termination message.
+    /// Where metrics are written: the container's termination message, or of a step with outputs a file that is read with
+    /// them.
     public static let metricsFile = "ASSAY_METRICS_FILE"
     /// Of a step: its parameters as a JSON object.
     static let parametersFile = "ASSAY_PARAMETERS_FILE"
@@ -37,9 +38,12 @@ public enum ContainerContract {
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    /// - Parameter names: of the parameters that the container is told; all of them unless given.
+    /// - Parameters:
+    ///   - names: of the parameters that the container is told; all of them unless given.
+    ///   - metricsFile: where it leaves metrics; its termination message unless given.
     static func training(
-        run: String, spec: TrainingJobSpec, parameters names: [String]? = nil, container: JSONValue
+        run: String, spec: TrainingJobSpec, parameters names: [String]? = nil, container: JSONValue,
+        metricsFile: String? = nil
     ) -> [(name: String, value: String)] {
         var result = [(name: self.run, value: run)]
         for (name, value) in spec.parameters.sorted(by: { $0.key < $1.key }) where names?.contains(name) ?? true {
@@ -47,7 +51,7 @@ public enum ContainerContract {
         }
         if let seed = spec.seed { result.append((self.seed, String(seed))) }
         let path = container["terminationMessagePath"]?.string ?? ""
-        result.append((metricsFile, path.isEmpty ? defaultTerminationMessagePath : path))
+        result.append((self.metricsFile, metricsFile ?? (path.isEmpty ? defaultTerminationMessagePath : path)))
         return result
     }
 }

@@ -13,14 +13,16 @@ extension TrainingJob {
     }
 
     /// The Job of an attempt of a step, as it is created.
-    /// - Parameter image: the operator's, which fetches and seals.
+    /// - Parameters:
+    ///   - key: under which the store shall have what it makes; see ``StepKey``.
+    ///   - image: the operator's, which fetches and seals.
     func renderedJob(
-        name: String, spec: TrainingJobSpec, step: TrainingStep, inputs: [SealedArtifact], image: String
+        name: String, spec: TrainingJobSpec, step: TrainingStep, inputs: [SealedArtifact], key: String?, image: String
     ) -> JSONValue {
         var labels = [Label.managedBy: Label.manager, Label.step: step.name]
         labels[Label.trainingJob] = metadata.name
         var job = renderedJob(name: name, spec: spec, labels: labels)
-        let pod = StepPod(run: workflowRun, spec: spec, step: step, inputs: inputs, image: image)
+        let pod = StepPod(run: workflowRun, spec: spec, step: step, inputs: inputs, key: key, image: image)
         job["spec", "template"] = pod.rendered(labels: labels)
         job["spec", "podFailurePolicy"] = pod.failurePolicy
         return job
@@ -31,7 +33,7 @@ extension TrainingJob {
         ChildName.workflowRun(namespace: metadata.namespace ?? "", name: metadata.name, uid: metadata.uid)
     }
 
-    private func renderedJob(name: String, spec: TrainingJobSpec, labels: [String: String]) -> JSONValue {
+    func renderedJob(name: String, spec: TrainingJobSpec, labels: [String: String]) -> JSONValue {
         var job: JSONValue = [
             "apiVersion": .string(ResourceType.jobs.apiVersion), "kind": .string(ResourceType.jobs.kind),
             "metadata": [

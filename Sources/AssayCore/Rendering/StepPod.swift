@@ -11,8 +11,13 @@ struct StepPod {
     let spec: TrainingJobSpec
     let step: TrainingStep
     let inputs: [SealedArtifact]
+    /// Under which the store shall have what it makes; nil where nobody could find it by one.
+    let key: String?
     /// The operator's.
     let image: String
+
+    /// Beside the directories of the outputs; none of those has a dot in its name.
+    private static let metricsFile = ArtifactContainer.outputsDirectory + "/metrics.json"
 
     private var seals: Bool { !step.outputs.isEmpty }
 
@@ -59,7 +64,8 @@ struct StepPod {
 
     private func variables(_ container: JSONValue) -> [(name: String, value: String)] {
         var result = ContainerContract.training(
-            run: run, spec: spec, parameters: step.parameters, container: container)
+            run: run, spec: spec, parameters: step.parameters, container: container,
+            metricsFile: seals && container["name"]?.string == step.template.mainContainer ? Self.metricsFile : nil)
         result.append((ContainerContract.parametersFile, "\(ArtifactContainer.inputsDirectory)/parameters.json"))
         result += ContainerContract.inputs(step.inputs)
         for name in step.outputs {
@@ -99,10 +105,16 @@ struct StepPod {
         let seconds = DurationText.seconds(timeout) ?? 3600
         let outputs = ArtifactContainer.mount(
             ArtifactContainer.outputsVolume, ArtifactContainer.outputsDirectory, readOnly: true)
+        var arguments = ours.storeArguments + ["--patience", String(Int(seconds.rounded(.up)))] + outputArguments
+        arguments += ["--metrics-file", Self.metricsFile, "--run", run]
+        var mounts = [outputs]
+        if let key {
+            // What the step has read is needed no more.
+            arguments += ["--key", key, "--scratch-directory", ArtifactContainer.inputsDirectory]
+            mounts.append(ArtifactContainer.mount(ArtifactContainer.inputsVolume, ArtifactContainer.inputsDirectory))
+        }
         return ours.rendered(
-            ArtifactContainer.seal,
-            arguments: ours.storeArguments + ["--patience", String(Int(seconds.rounded(.up)))] + outputArguments,
-            mounts: [outputs] + ours.storeMounts(readOnly: false))
+            ArtifactContainer.seal, arguments: arguments, mounts: mounts + ours.storeMounts(readOnly: false))
     }
 
     private var outputArguments: [String] {

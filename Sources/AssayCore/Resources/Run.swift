@@ -39,6 +39,8 @@ public struct Run: Sendable, Hashable {
     public var images: [ContainerImage]
     /// What its steps have made.
     public var artifacts: [SealedArtifact]
+    /// Where those are, if the spec does not say.
+    public var artifactStore: ArtifactStoreSpec?
     public var parameters: [String: String]
     public var seed: Int64?
     public var startTime: Timestamp?
@@ -76,6 +78,8 @@ public struct Run: Sendable, Hashable {
         metricsMessage = try cursor["metricsMessage"].optionalString()
         images = try cursor["images"].map { element throws(JSONShapeError) in try ContainerImage(json: element) }
         artifacts = try cursor["artifacts"].map { element throws(JSONShapeError) in try SealedArtifact(json: element) }
+        artifactStore =
+            cursor["artifactStore"].exists ? try ArtifactStoreSpec(json: cursor["artifactStore"]) : nil
         parameters = try cursor["parameters"].stringMap()
         seed = try cursor["seed"].optionalInteger()
         startTime = try cursor["startTime"].optionalTimestamp()
@@ -98,6 +102,7 @@ public struct Run: Sendable, Hashable {
         result["metricsMessage"] = JSONValue(metricsMessage)
         if !images.isEmpty { result["images"] = JSONValue(images.map(\.json)) }
         if !artifacts.isEmpty { result["artifacts"] = JSONValue(artifacts.map(\.json)) }
+        result["artifactStore"] = artifactStore?.json
         if !parameters.isEmpty { result["parameters"] = JSONValue(parameters) }
         if let seed { result["seed"] = .integer(seed) }
         result["startTime"] = JSONValue(startTime?.description)

@@ -14,12 +14,26 @@ public struct StepStatus: Sendable, Hashable {
         case failed = "Failed"
         case suspended = "Suspended"
         case invalid = "Invalid"
+        /// Its outputs were there: another run has made them of the same.
+        case reused = "Reused"
+
+        /// What it makes is there.
+        var isDone: Bool { self == .succeeded || self == .reused }
     }
 
     public var name: String
     public var phase: Phase
+    /// What a person might want to know beside the phase: why a result that may be there was not looked for.
+    public var message: String?
+    /// See ``StepKey``; nil until it begins, or while an image or a version that goes into it is not known.
+    public var recipe: String?
+    /// By what others find the result; nil until it is begun, or has ended where only then its images were known.
+    public var key: String?
+    /// `ASSAY_RUN` of the run that has made what this one reuses.
+    public var madeBy: String?
     public var attempts: [Attempt]
     public var outputs: [SealedArtifact]
+    /// As a registry has told before it began, and then as they ran.
     public var images: [ContainerImage]
     public var startTime: Timestamp?
     public var completionTime: Timestamp?
@@ -35,6 +49,10 @@ public struct StepStatus: Sendable, Hashable {
     public init(json cursor: JSONCursor) throws(JSONShapeError) {
         name = try cursor["name"].string()
         phase = try cursor["phase"].requiredEnum()
+        message = try cursor["message"].optionalString()
+        recipe = try cursor["recipe"].optionalString()
+        key = try cursor["key"].optionalString()
+        madeBy = try cursor["madeBy"].optionalString()
         attempts = try cursor["attempts"].map { element throws(JSONShapeError) in try Attempt(json: element) }
         outputs = try cursor["outputs"].map { element throws(JSONShapeError) in try SealedArtifact(json: element) }
         images = try cursor["images"].map { element throws(JSONShapeError) in try ContainerImage(json: element) }
@@ -44,6 +62,10 @@ public struct StepStatus: Sendable, Hashable {
 
     public var json: JSONValue {
         var result: JSONValue = ["name": .string(name), "phase": .string(phase.rawValue)]
+        result["message"] = JSONValue(message)
+        result["recipe"] = JSONValue(recipe)
+        result["key"] = JSONValue(key)
+        result["madeBy"] = JSONValue(madeBy)
         if !attempts.isEmpty { result["attempts"] = JSONValue(attempts.map(\.json)) }
         if !outputs.isEmpty { result["outputs"] = JSONValue(outputs.map(\.json)) }
         if !images.isEmpty { result["images"] = JSONValue(images.map(\.json)) }

@@ -78,7 +78,7 @@ public struct TrainingJobSpec: Sendable, Hashable {
         return [TrainingStep(name: "", parameters: parameters.keys.sorted(), template: template)]
     }
 
-    var isWorkflow: Bool { template == nil }
+    public var isWorkflow: Bool { template == nil }
 
     /// Where a step's template stands.
     func templatePath(of index: Int, at path: String = "spec") -> String {

@@ -23,6 +23,10 @@ public struct TrainingJobStatus: Sendable, Hashable {
     public var attempts: [Attempt]
     /// Of a workflow, in the order of the spec.
     public var steps: [StepStatus]
+    /// The looks for what steps would make, in the order that they were made.
+    public var lookups: [Attempt]
+    /// Where its artifacts are, if the spec does not say: the namespace's store of the time when it began.
+    public var artifactStore: ArtifactStoreSpec?
     public var metrics: [Metric]
     /// Why metrics could not be read, where they could not.
     public var metricsMessage: String?
@@ -41,6 +45,7 @@ public struct TrainingJobStatus: Sendable, Hashable {
         conditions = []
         attempts = []
         steps = []
+        lookups = []
         metrics = []
         images = []
         parameters = [:]
@@ -49,7 +54,7 @@ public struct TrainingJobStatus: Sendable, Hashable {
     /// The training has ended and stays ended.
     public var isFinished: Bool { phase == .succeeded || phase == .failed }
 
-    var allAttempts: [Attempt] { attempts + steps.flatMap(\.attempts) }
+    var allAttempts: [Attempt] { attempts + steps.flatMap(\.attempts) + lookups }
 
     /// The images of all steps, each with its step's name.
     public var allImages: [ContainerImage] {
@@ -71,6 +76,9 @@ public struct TrainingJobStatus: Sendable, Hashable {
         conditions = try [Condition](json: cursor["conditions"])
         attempts = try cursor["attempts"].map { element throws(JSONShapeError) in try Attempt(json: element) }
         steps = try cursor["steps"].map { element throws(JSONShapeError) in try StepStatus(json: element) }
+        lookups = try cursor["lookups"].map { element throws(JSONShapeError) in try Attempt(json: element) }
+        artifactStore =
+            cursor["artifactStore"].exists ? try ArtifactStoreSpec(json: cursor["artifactStore"]) : nil
         metrics = try cursor["metrics"].map { element throws(JSONShapeError) in try Metric(json: element) }
         metricsMessage = try cursor["metricsMessage"].optionalString()
         images = try cursor["images"].map { element throws(JSONShapeError) in try ContainerImage(json: element) }
@@ -90,6 +98,8 @@ public struct TrainingJobStatus: Sendable, Hashable {
         if !conditions.isEmpty { result["conditions"] = JSONValue(conditions.map(\.json)) }
         if !attempts.isEmpty { result["attempts"] = JSONValue(attempts.map(\.json)) }
         if !steps.isEmpty { result["steps"] = JSONValue(steps.map(\.json)) }
+        if !lookups.isEmpty { result["lookups"] = JSONValue(lookups.map(\.json)) }
+        result["artifactStore"] = artifactStore?.json
         if !metrics.isEmpty { result["metrics"] = JSONValue(metrics.map(\.json)) }
         result["metricsMessage"] = JSONValue(metricsMessage)
         if !images.isEmpty { result["images"] = JSONValue(images.map(\.json)) }

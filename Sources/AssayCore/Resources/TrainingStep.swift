@@ -10,15 +10,26 @@ public struct TrainingStep: Sendable, Hashable {
     public var outputs: [String]
     /// The names of the parameters that it is told; no others are.
     public var parameters: [String]
+    public var reuse: Reuse?
     public var template: PodTemplate
 
+    /// Whether a result that is there already is taken for what the step would make again.
+    public enum Reuse: String, Sendable, Hashable, CaseIterable {
+        /// Where everything that goes into the step is the same.
+        case ifUnchanged = "IfUnchanged"
+        /// For what reads more than its inputs: a database, a service, the time.
+        case never = "Never"
+    }
+
     public init(
-        name: String, inputs: [String] = [], outputs: [String] = [], parameters: [String] = [], template: PodTemplate
+        name: String, inputs: [String] = [], outputs: [String] = [], parameters: [String] = [],
+        reuse: Reuse? = nil, template: PodTemplate
     ) {
         self.name = name
         self.inputs = inputs
         self.outputs = outputs
         self.parameters = parameters
+        self.reuse = reuse
         self.template = template
     }
 
@@ -27,6 +38,7 @@ public struct TrainingStep: Sendable, Hashable {
         inputs = try cursor["inputs"].map { element throws(JSONShapeError) in try element.string() }
         outputs = try cursor["outputs"].map { element throws(JSONShapeError) in try element.string() }
         parameters = try cursor["parameters"].map { element throws(JSONShapeError) in try element.string() }
+        reuse = try cursor["reuse"].optionalEnum()
         template = try PodTemplate(json: cursor["template"])
     }
 
@@ -35,6 +47,7 @@ public struct TrainingStep: Sendable, Hashable {
         if !inputs.isEmpty { result["inputs"] = JSONValue(inputs) }
         if !outputs.isEmpty { result["outputs"] = JSONValue(outputs) }
         if !parameters.isEmpty { result["parameters"] = JSONValue(parameters) }
+        result["reuse"] = JSONValue(reuse?.rawValue)
         return result
     }
 }

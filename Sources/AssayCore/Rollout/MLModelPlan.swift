@@ -41,6 +41,11 @@ public enum MLModelPlan {
         return recorded + [next]
     }
 
+    /// Where the artifacts of the newest run are; nil where nothing says so yet.
+    public static func store(of model: MLModel) -> ArtifactStoreSpec? {
+        model.spec.value?.training.spec.artifactStore ?? model.status.value?.runs.last?.artifactStore
+    }
+
     /// What the spec's run is served as, once it has trained.
     private static func candidate(of model: MLModel) -> Revision? {
         guard let spec = model.spec.value, let runs = model.status.value?.runs,

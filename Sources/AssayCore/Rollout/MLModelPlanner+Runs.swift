@@ -151,6 +151,7 @@ extension MLModelPlanner {
         status.runs[index].metricsMessage = training.metricsMessage
         status.runs[index].images = training.allImages
         status.runs[index].artifacts = training.steps.flatMap(\.outputs)
+        status.runs[index].artifactStore = training.artifactStore
         status.runs[index].parameters = training.parameters
         status.runs[index].seed = training.seed
         status.runs[index].completionTime = training.completionTime ?? now.truncatedToSeconds

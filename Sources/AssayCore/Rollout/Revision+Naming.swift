@@ -17,7 +17,7 @@ extension Revision {
                 String(rendering), product, serving.revisionHash, JSONValue(images.map(\.json)).serialized(),
             ], hashLength: 10)
         var content: ServedContent?
-        if !served.isEmpty, let store = spec.training.spec.artifactStore {
+        if !served.isEmpty, let store = run.artifactStore ?? spec.training.spec.artifactStore {
             content = ServedContent(artifacts: served, store: store, image: fetchImage ?? "")
         }
         self.init(

@@ -94,8 +94,9 @@ extension StepPlanner {
             $0.completionTime = end
         }
         if let counted {
-            metrics = readMetrics(of: counted)
+            metrics = sealed?.reading ?? readMetrics(of: counted)
             status.images = images(of: counted)
+            status.key = inputs.flatMap { status.key(inputs: $0) }
         } else {
             metrics = MetricsReading(failure: "the pod that succeeded was gone before its metrics could be read")
         }
@@ -116,7 +117,7 @@ extension StepPlanner {
             return false
         }
         let message = pod.containers.first { $0.name == ArtifactContainer.seal }?.terminated?.message ?? ""
-        guard let report = SealReport(message: message, of: step.outputs) else {
+        guard let record = StepRecord(text: message, of: step.outputs) else {
             let end = now.truncatedToSeconds
             let why = "the pod \(pod.metadata.name) did not say what it has stored: \(Text.tail(message))"
             updateAttempt {
@@ -130,7 +131,8 @@ extension StepPlanner {
             situation = .failed(reason: "SealUnreadable", message: why)
             return false
         }
-        status.outputs = report.outputs
+        status.outputs = record.outputs
+        sealed = record
         return true
     }
 

@@ -28,13 +28,17 @@ struct StepPlanner {
     let now: Timestamp
     /// The spec is another than the one that was accepted.
     let isChanged: Bool
-    /// What it reads; nil while something of it is not there, or while it is not its turn.
+    /// What it reads; nil while something of it is not there.
     let inputs: [SealedArtifact]?
+    /// It is its turn.
+    let mayBegin: Bool
 
     var status: StepStatus
     var situation = StepSituation.waiting
     /// What it reported, once it has succeeded.
     var metrics: MetricsReading?
+    /// What was said by the container that has kept its outputs.
+    var sealed: StepRecord?
     /// What its containers were told in `ASSAY_RUN`, once it has succeeded.
     var run: String?
     var result = Plan()
@@ -50,19 +54,19 @@ struct StepPlanner {
         case .suspended: .suspended
         case .stalled: .invalid
         case .failed: .failed
-        case .succeeded: .succeeded
+        case .succeeded: status.phase == .reused ? .reused : .succeeded
         }
     }
 
     mutating func plan() {
         let last = status.attempts.last
-        if status.phase == .succeeded {
+        if status.phase.isDone {
             situation = .succeeded
         } else if status.phase == .failed {
             situation = .failed(reason: last?.reason ?? "Failed", message: last?.message ?? "")
         } else if let last, last.outcome == .running {
             follow(last)
-        } else if inputs != nil {
+        } else if inputs != nil, mayBegin {
             let number = (last?.number ?? 0) + 1
             begin(TrainingJobPlan.jobName(of: job, step: step.name, attempt: number), number: number)
         }
@@ -152,7 +156,12 @@ struct StepPlanner {
                 return nil
             }
             guard hasStore() else { return nil }
-            rendered = job.renderedJob(name: name, spec: spec, step: step, inputs: inputs ?? [], image: image)
+            status.key = inputs.flatMap { status.key(inputs: $0) }
+            // What was asked for by a digest is what shall run, wherever the tag leads by then.
+            var pinned = step
+            pinned.template = step.template.pinned(to: status.images)
+            rendered = job.renderedJob(
+                name: name, spec: spec, step: pinned, inputs: inputs ?? [], key: status.key, image: image)
             // Ours are added to it by what it says of itself.
             checked = step.template.json
         } else {
@@ -169,12 +178,20 @@ struct StepPlanner {
         return rendered
     }
 
-    /// A claim that is not there keeps pods from starting, and only they would say so.
+    /// A store that nobody names, or a claim that is not there, keeps pods from starting, and only they would say so.
     private mutating func hasStore() -> Bool {
-        guard observed.isLive, case .missing(let name) = observed.claim else { return true }
-        situation = .progressing(
-            .pending, reason: "StoreMissing",
-            message: "spec.artifactStore.uri: the namespace has no PersistentVolumeClaim \(name); create it")
+        guard observed.isLive else { return true }
+        let message: String
+        if spec.artifactStore == nil, let problem = observed.defaultStore.problem,
+            !step.outputs.isEmpty || !step.inputs.isEmpty
+        {
+            message = problem
+        } else if case .missing(let name) = observed.claim {
+            message = "spec.artifactStore.uri: the namespace has no PersistentVolumeClaim \(name); create it"
+        } else {
+            return true
+        }
+        situation = .progressing(.pending, reason: "StoreMissing", message: message)
         result.requeueAfter = .seconds(15)
         return false
     }

@@ -38,9 +38,42 @@ public enum TrainingJobPlan {
         let known = job.status.value?.steps ?? []
         return spec.steps.flatMap { step -> [String] in
             let status = known.first { $0.name == step.name }
-            guard status?.phase != .succeeded, status?.phase != .failed else { return [] }
+            guard status?.phase.isDone != true, status?.phase != .failed else { return [] }
             return jobNames(of: job, step: step.name, status?.attempts ?? [])
-        }.sorted()
+        }.sorted() + lookupNames(of: job)
+    }
+
+    private static func lookupNames(of job: TrainingJob) -> [String] {
+        let last = job.status.value?.lookups.last
+        let next = lookupName(of: job, number: (last?.number ?? 0) + 1)
+        return (last.map { [$0.job] } ?? []) + [next]
+    }
+
+    static func lookupName(of job: TrainingJob, number: Int) -> String {
+        ChildName.lookup(
+            namespace: job.metadata.namespace ?? "", name: job.metadata.name, uid: job.metadata.uid, number: number)
+    }
+
+    /// The keys of the steps that could be reused now, if another training is known to have had the same.
+    public static func wantedKeys(of job: TrainingJob) -> [String] {
+        guard let spec = job.spec.value, let status = job.status.value, !status.isFinished else { return [] }
+        return spec.steps.compactMap { status.wantedKey(of: $0) }
+    }
+
+    /// What the templates of steps that may be reused refer to, while one of them is not begun.
+    public static func references(of job: TrainingJob) -> [TemplateReference] {
+        guard let spec = job.spec.value, let status = job.status.value, !status.isFinished else { return [] }
+        let open = spec.steps.filter { step in
+            guard step.reuse != .never else { return false }
+            guard let known = status.steps.first(where: { $0.name == step.name }) else { return true }
+            return known.attempts.isEmpty && !known.phase.isDone
+        }
+        return Set(open.flatMap(\.template.references)).sorted()
+    }
+
+    /// The store of a workflow as far as it is known: nil where the namespace's must be asked.
+    public static func store(of job: TrainingJob) -> ArtifactStoreSpec? {
+        job.spec.value?.artifactStore ?? job.status.value?.artifactStore
     }
 
     private static func jobNames(of job: TrainingJob, step: String, _ recorded: [Attempt]) -> [String] {

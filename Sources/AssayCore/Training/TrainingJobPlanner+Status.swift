@@ -163,7 +163,10 @@ extension TrainingJobPlanner {
     }
 
     private func isTrouble(_ reason: String) -> Bool {
-        ![TrainingJobPlan.jobCreated, "Starting", "Training", "Sealing", "Suspended", "WaitingForDeletion"].contains(
+        ![
+            TrainingJobPlan.jobCreated, "LookingUp", "Starting", "Training", "Sealing", "Suspended",
+            "WaitingForDeletion",
+        ].contains(
             reason)
     }
 }

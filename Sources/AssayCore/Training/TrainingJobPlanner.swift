@@ -10,6 +10,8 @@ struct TrainingJobPlanner {
     var status: TrainingJobStatus
     var conditions: ConditionWriter
     var result = Plan()
+    /// A look for what is there already is under way.
+    var isLookingUp = false
 
     init(_ observed: TrainingJobObservation, status: TrainingJobStatus, now: Timestamp) {
         self.observed = observed
@@ -29,7 +31,7 @@ struct TrainingJobPlanner {
             if isRejected { return Plan() }
             advance(spec)
             if result.needsLiveObservation { return Plan.live }
-            if isChanged(spec) { stallAsChanged() }
+            if isChanged { stallAsChanged() }
         } else if !status.isFinished {
             stall(.invalid, reason: "InvalidSpec", message: problems.text)
         } else {
@@ -47,32 +49,43 @@ struct TrainingJobPlanner {
             && old.lastHandledReconcileAt == status.lastHandledReconcileAt
     }
 
-    func isChanged(_ spec: TrainingJobSpec) -> Bool {
+    /// Whether the spec is another than the one that was accepted.
+    var isChanged: Bool {
         guard let hash = status.specHash, hash.hasPrefix("\(SpecHash.version):") else { return false }
-        return hash != spec.hash
+        return hash != job.spec.value?.hash
     }
 
-    private mutating func advance(_ spec: TrainingJobSpec) {
+    private mutating func advance(_ given: TrainingJobSpec) {
         endLateJobs()
         if status.isFinished {
-            keepResult(spec)
+            keepResult(given)
             return
         }
+        var spec = given
+        spec.artifactStore = given.artifactStore ?? status.artifactStore ?? observed.defaultStore.spec
+        lookForResults(spec)
+        // What is made in this planning is read from the next one on, which knows who else has made the same of it.
+        let made = status
         var situations: [StepSituation] = []
         for index in spec.allSteps.indices {
-            var planner = stepPlanner(index, spec)
+            var planner = stepPlanner(index, spec, made)
             planner.plan()
             take(planner, spec)
             situations.append(planner.situation)
         }
         if !result.needsLiveObservation { tell(situations, spec) }
+        tellLookup(situations)
+        // Where it has begun it goes on, whatever the namespace's store is by then.
+        if given.artifactStore == nil, !status.allAttempts.isEmpty, spec.isWorkflow {
+            status.artifactStore = spec.artifactStore
+        }
     }
 
-    private func stepPlanner(_ index: Int, _ spec: TrainingJobSpec) -> StepPlanner {
+    private func stepPlanner(_ index: Int, _ spec: TrainingJobSpec, _ made: TrainingJobStatus) -> StepPlanner {
         let step = spec.allSteps[index]
         return StepPlanner(
             observed: observed, spec: spec, step: step, path: spec.templatePath(of: index), now: now,
-            isChanged: isChanged(spec), inputs: mayBegin(step) ? inputs(of: step) : nil,
+            isChanged: isChanged, inputs: made.inputs(of: step), mayBegin: mayBegin(step),
             status: status(of: step, spec))
     }
 
@@ -87,22 +100,16 @@ struct TrainingJobPlanner {
 
     /// Nothing more is begun once a step has failed, and of a volume that one node mounts one step at a time.
     private func mayBegin(_ step: TrainingStep) -> Bool {
+        if isLookingUp { return false }
         let others = status.steps.filter { $0.name != step.name }
         if others.contains(where: { $0.phase == .failed }) { return false }
         guard case .ofOneNode = observed.claim else { return true }
         return !others.contains { $0.attempts.last?.outcome == .running }
     }
 
-    /// What a step reads; nil while something of it is not made.
-    private func inputs(of step: TrainingStep) -> [SealedArtifact]? {
-        let made = status.steps.filter { $0.phase == .succeeded }.flatMap(\.outputs)
-        let inputs = step.inputs.compactMap { name in made.first { $0.name == name } }
-        return inputs.count == step.inputs.count ? inputs : nil
-    }
-
     private mutating func take(_ planner: StepPlanner, _ spec: TrainingJobSpec) {
         var step = planner.status
-        if !step.attempts.isEmpty {
+        if !step.attempts.isEmpty || step.phase == .reused {
             status.parameters = spec.parameters
             status.seed = spec.seed
         }
@@ -129,7 +136,7 @@ struct TrainingJobPlanner {
         if let after = planner.result.requeueAfter { result.requeueAfter = min(result.requeueAfter ?? after, after) }
     }
 
-    private mutating func keep(_ reading: MetricsReading, of step: String?) {
+    mutating func keep(_ reading: MetricsReading, of step: String?) {
         var all = reading
         if let step {
             all = MetricsReading(metrics: status.metrics, message: status.metricsMessage)
@@ -157,9 +164,10 @@ struct TrainingJobPlanner {
     /// The result stands in status; only now may the Jobs be cleaned away.
     private mutating func keepResult(_ spec: TrainingJobSpec) {
         if let ttl = spec.ttlSecondsAfterFinished {
-            let last = (spec.isWorkflow ? status.steps.map(\.attempts) : [status.attempts]).compactMap {
-                $0.last?.jobUID
-            }
+            let last =
+                (spec.isWorkflow ? status.steps.map(\.attempts) : [status.attempts]).compactMap {
+                    $0.last?.jobUID
+                } + status.lookups.compactMap(\.jobUID)
             for child in observed.jobs
             where last.contains(child.metadata.uid) && child.metadata.controller?.uid == job.metadata.uid
                 && child.ttlSecondsAfterFinished != ttl && !child.metadata.isBeingDeleted

@@ -114,21 +114,6 @@ struct WorkflowValidation {
     }
 
     private mutating func checkStore() {
-        guard let store = spec.artifactStore else {
-            if let index = spec.steps.firstIndex(where: { !$0.outputs.isEmpty }) {
-                refuse(
-                    "artifactStore",
-                    "is required, for steps[\(index)] has outputs; name one, as {uri: pvc://CLAIM/PATH}")
-            }
-            return
-        }
-        do {
-            _ = try StoreLocation(store.uri)
-        } catch {
-            refuse("artifactStore.uri", error.message)
-        }
-        if let timeout = store.sealTimeout, DurationText.seconds(timeout).map({ $0 < 1 || $0 > 604_800 }) ?? true {
-            refuse("artifactStore.sealTimeout", "\"\(timeout)\" must be a duration of 1s to 168h, as 90s or 1h30m")
-        }
+        if let store = spec.artifactStore { problems += store.problems(at: "\(path).artifactStore") }
     }
 }
