@@ -77,6 +77,17 @@ final class TestRegistry: Sendable {
     }
 
     var tokensGiven: Int { tokens?.given ?? 0 }
+    /// `127.0.0.1:5000`
+    var host: String { "127.0.0.1:\(port)" }
+
+    /// Writes what a Secret for its images holds, as it is mounted.
+    func writePullSecret(to directory: String, password: String = TestRegistry.credentials.password) throws {
+        let name = Self.credentials.username
+        try #"{"auths": {"\#(host)": {"username": "\#(name)", "password": "\#(password)"}}}"#.write(
+            toFile: "\(directory)/.dockerconfigjson", atomically: false, encoding: .utf8)
+        try String(decoding: authority, as: UTF8.self).write(
+            toFile: "\(directory)/ca.crt", atomically: false, encoding: .utf8)
+    }
 
     /// Runs the registry while `body` runs, and kills it then.
     func running(_ body: @escaping @Sendable () async throws -> Void) async throws {
