@@ -111,6 +111,25 @@ import Testing
         #expect(world.status["runs"]?[0]?["record", "digest"] != nil)
     }
 
+    @Test func aRecordThatIsTooLongIsToldAndOneThatJustFitsLeavesOutWhatIsThere() throws {
+        let world = try serving()
+        var run = try #require(try world.model()?.status.value?.runs.first)
+        let name = try #require(world.all(.trainingJobs).first?["metadata", "name"]?.string)
+        var training = try #require(try world.trainingJob(name)?.status.value)
+        let whole = RecordRequest(run, training: training)
+        #expect(whole.steps.count == 4)
+        for index in training.steps.indices {
+            training.steps[index].outputs = (0..<400).map {
+                SealedArtifact(name: "a\($0)", digest: Self.digest, size: 1)
+            }
+        }
+        let cut = RecordRequest(run, training: training)
+        #expect(cut.steps.isEmpty && cut.tag == whole.tag && cut.size <= RecordRequest.longest)
+        run.parameters = Dictionary(
+            uniqueKeysWithValues: (0..<130).map { ("p\($0)", String(repeating: "x", count: 1024)) })
+        #expect(RecordRequest(run, training: nil).size > RecordRequest.longest)
+    }
+
     /// Nothing else waits for it, and no condition is of it.
     @Test func aServerThatTakesNoJobKeepsNothingFromBeingServed() throws {
         for code in [403, 422] {

@@ -43,7 +43,7 @@ extension MLModelPlanner {
 
     private mutating func follow(_ record: SealedRun, _ index: Int, _ spec: MLModelSpec) {
         guard let child = observed.jobs.first(where: { $0.metadata.name == record.job }) else {
-            create(record, status.runs[index], spec)
+            create(record, index, spec)
             return
         }
         guard child.metadata.controller?.uid == model.metadata.uid else {
@@ -67,7 +67,8 @@ extension MLModelPlanner {
         }
     }
 
-    private mutating func create(_ record: SealedRun, _ run: Run, _ spec: MLModelSpec) {
+    private mutating func create(_ record: SealedRun, _ index: Int, _ spec: MLModelSpec) {
+        let run = status.runs[index]
         guard let image = observed.operatorImage, let store = run.artifactStore ?? spec.training.spec.artifactStore
         else { return }
         // The cache may not know yet that the model is gone, or another of its name.
@@ -78,10 +79,16 @@ extension MLModelPlanner {
         let training = observed.trainingJobs.first {
             $0.metadata.name == run.trainingJob && $0.metadata.controller?.uid == model.metadata.uid
         }
+        let request = RecordRequest(run, training: training?.status.value)
+        guard request.size <= RecordRequest.longest else {
+            tellNotSealed(
+                "the record has \(request.size) bytes, and may have \(RecordRequest.longest); fewer parameters make it smaller",
+                index)
+            return
+        }
         let writer = spec.training.spec.steps.first { !$0.outputs.isEmpty }?.template
         let pod = RecordPod(
-            request: RecordRequest(run, training: training?.status.value), store: store,
-            like: writer ?? spec.serving.template, image: image)
+            request: request, store: store, like: writer ?? spec.serving.template, image: image)
         result.actions.append(.create(.jobs, model.renderedRecord(name: record.job, pod), manager: FieldManager.spec))
     }
 

@@ -94,6 +94,9 @@ public enum RunKey {
 
 /// What `assay artifact record` writes.
 public struct RecordRequest: Sendable, Hashable {
+    /// Linux gives a program no argument of more than 128 KiB.
+    static let longest = 120_000
+
     /// The results of steps, by their keys.
     public var steps: [String: StepRecord]
     /// The tag of the record.
@@ -110,7 +113,11 @@ public struct RecordRequest: Sendable, Hashable {
         }
         let isWhole = !known.isEmpty && steps.count == known.count
         tag = isWhole ? RunKey.key(steps: Array(steps.keys)) : RunKey.key(of: run)
+        // Most of them are in the store already, put there when they were sealed.
+        if size > Self.longest { steps = [:] }
     }
+
+    var size: Int { json.serializedBytes().count }
 
     public init(json cursor: JSONCursor) throws(JSONShapeError) {
         tag = try cursor["tag"].string()
