@@ -6,6 +6,8 @@ struct AssayCommand: AsyncParsableCommand {
         commandName: "assay",
         abstract: "Trains, proves and serves machine-learning models on Kubernetes.",
         version: AssayOperator.version,
-        subcommands: [OperatorCommand.self, LocalCommand.self, ArtifactCommand.self, NodeCommand.self]
+        subcommands: [
+            OperatorCommand.self, LocalCommand.self, ArtifactCommand.self, ExportCommand.self, NodeCommand.self,
+        ]
     )
 }

@@ -52,10 +52,14 @@ struct ResolveCommand: AsyncParsableCommand {
         }
         var lookup = Lookup(request, digests: digests, problem: problem)
         while let (key, step) = lookup.next() {
-            guard let record = try await find(key, step, in: place) else { continue }
+            guard let record = try await find(key, step, in: place) else {
+                lookup.missed()
+                continue
+            }
             print("\(step.name) was made by \(record.run ?? "somebody else")")
-            lookup.found(record, of: step)
+            lookup.found(record, of: step, key: key)
         }
+        if let key = lookup.runKey, let judged = try await judgement(key, in: place) { lookup.found(judged) }
         try FileSystem.write(lookup.report.json.serialized(), to: report)
     }
 
@@ -115,24 +119,15 @@ struct ResolveCommand: AsyncParsableCommand {
     private func record(
         _ key: String, _ step: LookupRequest.Step, in place: any BlobStore
     ) async throws(ArtifactError) -> StepRecord? {
-        let digest: Digest
-        do throws(ArtifactError) { digest = try await place.resolve(key) } catch {
-            if case .unknownTag = error { return nil }
-            throw error
-        }
-        let directory = "\(scratchDirectory)/.record"
-        do throws(ArtifactError) {
-            do { try FileSystem.remove(directory) } catch { throw .file(error) }
-            // It is somebody else's: no more is unpacked than one has.
-            let limits = ArchiveLimits(entries: 4, bytes: 1 << 20)
-            try await place.fetch(digest, to: directory, limits: limits)
-        } catch {
-            if case .store = error { throw error }
-            StandardError.say("\(key): \(error)")
-            return nil
-        }
-        return FileSystem.text("\(directory)/\(StepRecord.fileName)")
-            .flatMap { StepRecord(text: $0, of: step.outputs) }
+        try await place.record(tagged: key, file: StepRecord.fileName, scratch: scratchDirectory)
+            .flatMap { StepRecord(text: $0.text, of: step.outputs) }
+    }
+
+    /// What was said of the whole when it was judged.
+    private func judgement(_ key: String, in place: any BlobStore) async throws(ArtifactError) -> SealedJudgement? {
+        guard let found = try await place.record(tagged: key, file: RevisionRecord.fileName, scratch: scratchDirectory)
+        else { return nil }
+        return RevisionRecord(text: found.text)?.judged(digest: found.digest.description)
     }
 
     /// Those of its outputs; nil where one is gone.

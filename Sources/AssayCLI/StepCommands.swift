@@ -133,17 +133,6 @@ struct SealCommand: AsyncParsableCommand {
     }
 }
 
-extension BlobStore {
-    /// Keeps what came of a step under its key, after its outputs.
-    func keep(_ record: StepRecord, key: String, scratch: String) async throws {
-        let directory = "\(scratch)/.record"
-        try FileSystem.remove(directory)
-        try FileSystem.makeDirectories(directory)
-        try FileSystem.write(record.json.serialized(), to: "\(directory)/\(StepRecord.fileName)")
-        _ = try await seal(directory, tag: key)
-    }
-}
-
 /// Runs the work of one of our containers. What went wrong is said last, where the pod's status takes it from.
 func endingAsStep(_ work: @Sendable () async throws -> Void) async throws {
     do {

@@ -12,6 +12,8 @@ extension Caches {
         }
         models.enqueue(into: modelQueue)
         jobs.enqueueControllers(.trainingJobs, into: trainingJobQueue)
+        // Those that write records.
+        jobs.enqueueControllers(.mlModels, into: modelQueue)
         deployments.enqueueControllers(.mlModels, into: modelQueue)
         services.enqueueControllers(.mlModels, into: modelQueue)
         pods.subscribe { change in

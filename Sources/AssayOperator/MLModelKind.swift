@@ -51,7 +51,8 @@ struct MLModelKind: Reconciled {
             trainingJobs: (caches.trainingJobs.children(of: model.metadata) + trainingJobs).uniqueByUID(\.metadata),
             deployments: (caches.deployments.children(of: model.metadata) + deployments).uniqueByUID(\.metadata),
             service: caches.services.get(key),
-            pods: caches.servingPods.objects(namespace: key.namespace, value: key.name).compactMap(caches.pods.get))
+            pods: caches.servingPods.objects(namespace: key.namespace, value: key.name).compactMap(caches.pods.get),
+            jobs: MLModelPlan.jobNames(of: model).compactMap { caches.jobs.get(child($0)) })
     }
 
     private func read(_ key: ObjectKey) async throws(KubernetesError) -> MLModelObservation? {
@@ -67,10 +68,16 @@ struct MLModelKind: Reconciled {
         let deployments = try await children(
             .deployments, of: key, ofModel, uid: uid, names: MLModelPlan.deploymentNames(of: model), \.metadata,
             DeploymentObservation.init(json:))
+        var jobs: [JobObservation] = []
+        for name in MLModelPlan.jobNames(of: model) {
+            let child = ObjectKey(namespace: key.namespace, name: name)
+            if let job = try await client.object(.jobs, child, JobObservation.init(json:)) { jobs.append(job) }
+        }
         return MLModelObservation(
             model: model, trainingJobs: trainingJobs, deployments: deployments,
             service: service,
-            pods: try await client.objects(.pods, namespace: key.namespace, ofModel, PodObservation.init(json:)))
+            pods: try await client.objects(.pods, namespace: key.namespace, ofModel, PodObservation.init(json:)),
+            jobs: jobs)
     }
 
     /// The objects that the model controls, and those of the names given, whoever owns them.

@@ -42,7 +42,7 @@ struct TrainingJobKind: Reconciled {
         _ observation: inout TrainingJobObservation, _ key: ObjectKey
     ) async throws(KubernetesError) {
         let trainingJob = observation.trainingJob
-        guard let spec = trainingJob.spec.value, spec.isWorkflow, trainingJob.status.value?.isFinished != true else {
+        guard let spec = trainingJob.spec.value, spec.usesStore, trainingJob.status.value?.isFinished != true else {
             return
         }
         if TrainingJobPlan.store(of: trainingJob) == nil {

@@ -275,8 +275,9 @@ import Testing
         ]
         for (object, words) in table {
             let store = try DefaultStore(json: object)
-            #expect((store.problem == nil) == (words == nil))
-            if let words { #expect(store.problem?.contains(words) == true, "\(store)") }
+            let problem = store.problem(at: "spec.artifactStore")
+            #expect((problem == nil) == (words == nil))
+            if let words { #expect(problem?.contains(words) == true, "\(store)") }
         }
     }
 }

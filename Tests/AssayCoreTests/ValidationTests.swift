@@ -57,7 +57,7 @@ import Testing
         .init("spec.training.template.spec.seed", "must be an integer") {
             $0["spec", "training", "template", "spec", "seed"] = "x"
         },
-        .init("spec.training", "") { $0["spec", "training"] = nil },
+        .init("spec", "either training or artifact") { $0["spec", "training"] = nil },
         .init("spec.validation", "gate: None") { $0["spec", "validation"] = [:] },
         .init("spec.validation.gate", "contradicts") { $0["spec", "validation", "gate"] = "None" },
         .init("spec.validation.gate", "must be one of \"None\"") { $0["spec", "validation", "gate"] = "Open" },

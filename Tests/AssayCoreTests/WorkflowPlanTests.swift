@@ -267,12 +267,12 @@ extension World {
 
     var phases: [String: String] { phases(of: "wine") }
 
-    private var unfinished: [JSONValue] { all(.jobs).filter { $0["status", "conditions"] == nil } }
+    var unfinished: [JSONValue] { all(.jobs).filter { $0["status", "conditions"] == nil } }
 
     /// The Jobs of steps, without those that look for results.
     var stepJobs: [JSONValue] { all(.jobs).filter { $0["metadata", "labels", Label.step] != nil } }
 
-    private func arguments(_ job: JSONValue, _ container: String) -> [String] {
+    func arguments(_ job: JSONValue, _ container: String) -> [String] {
         (job["spec", "template", "spec", "containers"]?.array ?? [])
             .first { $0["name"]?.string == container }?["command"]?.array?.compactMap(\.string) ?? []
     }
@@ -288,8 +288,13 @@ extension World {
             else { continue }
             var lookup = Lookup(request, digests: registry.filter { request.images.contains($0.key) })
             while let (key, step) = lookup.next() {
-                if let record = store[key] ?? step.candidate { lookup.found(record, of: step) }
+                if let record = store[key] ?? step.candidate {
+                    lookup.found(record, of: step, key: key)
+                } else {
+                    lookup.missed()
+                }
             }
+            if let key = lookup.runKey, let judged = judgement(key) { lookup.found(judged) }
             endPod(
                 of: job, phase: "Succeeded",
                 messages: [
@@ -302,7 +307,7 @@ extension World {
     }
 
     /// A pod whose containers have all ended well, with these termination messages.
-    private mutating func endPod(of job: JSONValue, phase: String, messages: [String: String]) {
+    mutating func endPod(of job: JSONValue, phase: String, messages: [String: String]) {
         let name = job["metadata", "name"]?.string ?? ""
         let spec = job["spec", "template", "spec"]
         func ended(_ container: JSONValue) -> JSONValue {

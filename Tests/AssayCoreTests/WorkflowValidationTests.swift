@@ -109,12 +109,12 @@ import Testing
     @Test func eitherATemplateOrSteps() throws {
         let template: JSONValue = ["spec": ["containers": [["name": "train", "image": "x"]]]]
         let found = try problems { $0["spec", "template"] = template }
-        #expect(found == ["spec: give either template or steps"])
+        #expect(found == ["spec: give one of template, steps and artifact"])
         let neither = try problems {
             $0["spec", "steps"] = nil
             $0["spec", "artifactStore"] = nil
         }
-        #expect(neither == ["spec: give either template or steps"])
+        #expect(neither == ["spec: give one of template, steps and artifact"])
     }
 
     @Test func whatTheContainerOfAStepWithOutputsMayNotHave() throws {

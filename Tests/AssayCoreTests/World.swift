@@ -18,10 +18,18 @@ struct World {
     var events: [PlannedEvent] = []
     /// What a store has, by the keys of steps.
     var store: [String: StepRecord] = [:]
+    /// The records of judged runs that it has, by their tags.
+    var records: [String: RevisionRecord] = [:]
+    /// What pods say of artifacts that were made elsewhere, by digest.
+    var elsewhere: [String: ImportReport] = [:]
     /// What the tags of images lead to.
     var registry: [String: String] = [:]
     /// Whether looks for results are answered at once.
     var answersLookups = true
+    /// What the server says of the Jobs that write records, if it takes none.
+    var refusesRecords: ActionFailure?
+    /// The same of what writes records and reads artifacts.
+    var answersSealing = true
     /// Every object that was ever created, by kind.
     var created: [String] = []
     var statusWrites = 0
@@ -150,8 +158,10 @@ struct World {
             model: model, trainingJobs: try all(.trainingJobs).map { try TrainingJob(json: $0) },
             deployments: try all(.deployments).map { try DeploymentObservation(json: $0) },
             service: try get(.services, model.metadata.name).map { try ServiceObservation(json: $0) },
-            pods: try all(.pods).map { try PodObservation(json: $0) }, policy: policy, claim: live ? claim : .none,
-            operatorImage: operatorImage, isLive: live)
+            pods: try all(.pods).map { try PodObservation(json: $0) },
+            jobs: try MLModelPlan.jobNames(of: model).compactMap { name in
+                try get(.jobs, name).map { try JobObservation(json: $0) }
+            }, policy: policy, claim: live ? claim : .none, operatorImage: operatorImage, isLive: live)
     }
 
     func plan(trainingJob name: String) throws -> Plan {
@@ -174,8 +184,13 @@ struct World {
         for round in 0..<64 {
             var isQuiet = true
             for name in (objects[.mlModels] ?? [:]).keys.sorted() {
-                let plan = try plan(model: name)
+                var plan = try plan(model: name)
                 isQuiet = isQuiet && plan.isEmpty
+                if let refusal = refusesRecords, plan.actions.contains(where: { $0.type == .jobs }),
+                    let model = try model(name)
+                {
+                    plan = MLModelPlan.statusAfter(refusal, try observe(model: model, live: true), now: now)
+                }
                 try execute(plan, for: .mlModels, name)
             }
             for name in (objects[.trainingJobs] ?? [:]).keys.sorted() {
@@ -184,6 +199,7 @@ struct World {
                 try execute(plan, for: .trainingJobs, name)
             }
             if answersLookups, answerLookups() { isQuiet = false }
+            if answersSealing, answerSealing() { isQuiet = false }
             if isQuiet { return round }
         }
         throw Unsettled()

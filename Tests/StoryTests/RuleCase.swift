@@ -127,6 +127,11 @@ struct TransitionCase: Sendable {
                 (workflow(steps, store), ["spec": ["artifactStore": .null]]),
                 (workflow(steps), ["spec": ["artifactStore": store]]),
             ]),
+        TransitionCase(
+            field: "spec.artifact",
+            changes: [
+                (artifact("ab12"), artifact("cd34")), (artifact("ab12"), ["spec": ["artifact": ["name": "other"]]]),
+            ]),
         .field("backoffLimit", 1, 0),
         .field("activeDeadlineSeconds", 60, 61),
         .field(
@@ -159,6 +164,13 @@ struct TransitionCase: Sendable {
             "template": ["spec": ["containers": [["name": "main", "image": "registry.local/wine:2"]]]],
         ]
     ]
+
+    private static func artifact(_ digits: String) -> JSONValue {
+        let digest = "sha256:" + String(repeating: digits, count: 16)
+        return [
+            "spec": ["template": .null, "parameters": .null, "seed": .null, "artifact": ["digest": .string(digest)]]
+        ]
+    }
 
     private static func workflow(_ steps: JSONValue, _ store: JSONValue = .null) -> JSONValue {
         ["spec": ["template": .null, "steps": steps, "artifactStore": store]]

@@ -30,13 +30,14 @@ public enum DefaultStore: Sendable, Hashable {
     }
 
     /// Why there is none, and what to do.
-    var problem: String? {
+    /// - Parameter path: of the field that would name one.
+    func problem(at path: String) -> String? {
         switch self {
         case .unknown, .store: nil
         case .missing:
-            "spec.artifactStore: names no store, and the namespace has no ConfigMap \(Self.name) that does; make one of "
+            "\(path): names no store, and the namespace has no ConfigMap \(Self.name) that does; make one of "
                 + "them, as {uri: pvc://CLAIM/PATH}"
-        case .invalid(let problem): "spec.artifactStore: names no store, and \(problem)"
+        case .invalid(let problem): "\(path): names no store, and \(problem)"
         }
     }
 }

@@ -56,6 +56,8 @@ public struct MLModelObservation: Sendable, Hashable {
     public var service: ServiceObservation?
     /// The serving pods (label `assay.dev/model`), for the reasons why they are not available; may be empty.
     public var pods: [PodObservation]
+    /// The Jobs that write records (`MLModelPlan.jobNames(of:)`), whoever owns them; their pods are among the pods.
+    public var jobs: [JobObservation]
     public var policy: PodPolicy
     /// The claim that the training's artifacts are on.
     public var claim: ClaimObservation
@@ -65,7 +67,8 @@ public struct MLModelObservation: Sendable, Hashable {
 
     public init(
         model: MLModel, trainingJobs: [TrainingJob] = [], deployments: [DeploymentObservation] = [],
-        service: ServiceObservation? = nil, pods: [PodObservation] = [], policy: PodPolicy = PodPolicy(),
+        service: ServiceObservation? = nil, pods: [PodObservation] = [], jobs: [JobObservation] = [],
+        policy: PodPolicy = PodPolicy(),
         claim: ClaimObservation = .none, operatorImage: String? = nil, isLive: Bool = false
     ) {
         self.model = model
@@ -73,6 +76,7 @@ public struct MLModelObservation: Sendable, Hashable {
         self.deployments = deployments
         self.service = service
         self.pods = pods
+        self.jobs = jobs
         self.policy = policy
         self.claim = claim
         self.operatorImage = operatorImage

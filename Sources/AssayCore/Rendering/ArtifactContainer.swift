@@ -5,6 +5,8 @@ struct ArtifactContainer {
     static let fetch = "assay-fetch"
     static let seal = "assay-seal"
     static let resolve = "assay-resolve"
+    static let importing = "assay-import"
+    static let record = "assay-record"
     /// Names with this prefix are ours, of containers and volumes.
     static let prefix = "assay-"
     static let root = "/assay"
@@ -42,6 +44,20 @@ struct ArtifactContainer {
         ]
         for field in ["runAsUser", "runAsGroup", "runAsNonRoot"] { result[field] = served?["securityContext"]?[field] }
         return result
+    }
+
+    /// What cannot go better is not tried again.
+    static func failurePolicy(_ containers: [String], and rules: [JSONValue] = []) -> JSONValue {
+        let ours = containers.map { name -> JSONValue in
+            [
+                "action": "FailJob",
+                "onExitCodes": [
+                    "containerName": .string(name), "operator": "In",
+                    "values": [.integer(Int64(StepExit.permanentFailure))],
+                ],
+            ]
+        }
+        return ["rules": .array(ours + rules)]
     }
 
     // MARK: The store

@@ -50,16 +50,7 @@ struct StepPod {
     /// Beside the user's rules: what cannot go better is not tried again, with the training before it.
     var failurePolicy: JSONValue {
         let containers = [ArtifactContainer.fetch] + (seals ? [ArtifactContainer.seal] : [])
-        let ours = containers.map { name -> JSONValue in
-            [
-                "action": "FailJob",
-                "onExitCodes": [
-                    "containerName": .string(name), "operator": "In",
-                    "values": [.integer(Int64(StepExit.permanentFailure))],
-                ],
-            ]
-        }
-        return ["rules": .array(ours + (spec.podFailurePolicy?["rules"]?.array ?? []))]
+        return ArtifactContainer.failurePolicy(containers, and: spec.podFailurePolicy?["rules"]?.array ?? [])
     }
 
     private func variables(_ container: JSONValue) -> [(name: String, value: String)] {
@@ -101,11 +92,10 @@ struct StepPod {
     }
 
     private var seal: JSONValue {
-        let timeout = spec.artifactStore?.sealTimeout ?? ArtifactStoreSpec.defaultSealTimeout
-        let seconds = DurationText.seconds(timeout) ?? 3600
         let outputs = ArtifactContainer.mount(
             ArtifactContainer.outputsVolume, ArtifactContainer.outputsDirectory, readOnly: true)
-        var arguments = ours.storeArguments + ["--patience", String(Int(seconds.rounded(.up)))] + outputArguments
+        var arguments =
+            ours.storeArguments + ["--patience", String(spec.artifactStore?.patience ?? 3600)] + outputArguments
         arguments += ["--metrics-file", Self.metricsFile, "--run", run]
         var mounts = [outputs]
         if let key {

@@ -18,6 +18,9 @@ public struct ArtifactStoreSpec: Sendable, Hashable {
         self.sealTimeout = sealTimeout
     }
 
+    /// For how many seconds it is waited for where something would be lost without it.
+    var patience: Int { Int((DurationText.seconds(sealTimeout ?? Self.defaultSealTimeout) ?? 3600).rounded(.up)) }
+
     /// Nil for an address that names none; the validation says why.
     var location: StoreLocation? {
         do { return try StoreLocation(uri) } catch { return nil }

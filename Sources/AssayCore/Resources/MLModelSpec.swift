@@ -1,7 +1,10 @@
 import JSON
 
 public struct MLModelSpec: Sendable, Hashable {
-    public var training: Training
+    /// Nil where `artifact` stands in its place.
+    public var givenTraining: Training?
+    /// A model that was made elsewhere.
+    public var artifact: GivenArtifact?
     public var validation: Validation
     public var serving: Serving
     public var revisionHistoryLimit: Int?
@@ -10,10 +13,11 @@ public struct MLModelSpec: Sendable, Hashable {
     public static let defaultHistoryLimit = 10
 
     public init(
-        training: Training, validation: Validation, serving: Serving, revisionHistoryLimit: Int? = nil,
-        suspend: Bool? = nil
+        training: Training? = nil, artifact: GivenArtifact? = nil, validation: Validation, serving: Serving,
+        revisionHistoryLimit: Int? = nil, suspend: Bool? = nil
     ) {
-        self.training = training
+        givenTraining = training
+        self.artifact = artifact
         self.validation = validation
         self.serving = serving
         self.revisionHistoryLimit = revisionHistoryLimit
@@ -21,7 +25,8 @@ public struct MLModelSpec: Sendable, Hashable {
     }
 
     public init(json cursor: JSONCursor) throws(JSONShapeError) {
-        training = try Training(json: cursor["training"])
+        givenTraining = cursor["training"].exists ? try Training(json: cursor["training"]) : nil
+        artifact = cursor["artifact"].exists ? try GivenArtifact(json: cursor["artifact"]) : nil
         validation = try Validation(json: cursor["validation"])
         serving = try Serving(json: cursor["serving"])
         revisionHistoryLimit = try cursor["revisionHistoryLimit"].optionalInt()
@@ -29,11 +34,16 @@ public struct MLModelSpec: Sendable, Hashable {
     }
 
     public var json: JSONValue {
-        var result: JSONValue = ["training": training.json, "validation": validation.json, "serving": serving.json]
+        var result: JSONValue = ["validation": validation.json, "serving": serving.json]
+        result["training"] = givenTraining?.json
+        result["artifact"] = artifact?.json
         if let revisionHistoryLimit { result["revisionHistoryLimit"] = JSONValue(revisionHistoryLimit) }
         if let suspend { result["suspend"] = .bool(suspend) }
         return result
     }
+
+    /// What each run is to do: to train, or to take what is there.
+    public var training: Training { givenTraining ?? Training(spec: TrainingJobSpec(artifact: artifact)) }
 }
 
 extension MLModelSpec {

@@ -14,6 +14,7 @@ public struct Run: Sendable, Hashable {
     public enum Trigger: String, Sendable, Hashable, CaseIterable {
         case created = "Created"
         case trainingChanged = "TrainingChanged"
+        case artifactChanged = "ArtifactChanged"
     }
 
     /// Whether the gate let it pass.
@@ -51,6 +52,8 @@ public struct Run: Sendable, Hashable {
     public var verdicts: [Verdict]
     /// The run that it was compared with: the one that served when it was judged first. 0 for none.
     public var baselineRun: Int?
+    /// What of it is sealed in the store.
+    public var record: SealedRun?
 
     public init(number: Int, trigger: Trigger, trainingHash: String, trainingJob: String, phase: Phase = .training) {
         self.number = number
@@ -88,6 +91,7 @@ public struct Run: Sendable, Hashable {
         judgement = try cursor["judgement"].optionalEnum()
         verdicts = try cursor["verdicts"].map { element throws(JSONShapeError) in try Verdict(json: element) }
         baselineRun = try cursor["baselineRun"].optionalInt()
+        record = cursor["record"].exists ? try SealedRun(json: cursor["record"]) : nil
     }
 
     public var json: JSONValue {
@@ -111,6 +115,7 @@ public struct Run: Sendable, Hashable {
         result["judgement"] = JSONValue(judgement?.rawValue)
         if !verdicts.isEmpty { result["verdicts"] = JSONValue(verdicts.map(\.json)) }
         if let baselineRun { result["baselineRun"] = JSONValue(baselineRun) }
+        result["record"] = record?.json
         return result
     }
 }

@@ -7,6 +7,8 @@ public struct TrainingJobSpec: Sendable, Hashable {
     public var template: PodTemplate?
     /// In any order: what runs first follows from who reads what.
     public var steps: [TrainingStep]
+    /// In place of both: nothing is trained, what is there is read and taken.
+    public var artifact: GivenArtifact?
     public var artifactStore: ArtifactStoreSpec?
     public var backoffLimit: Int?
     public var activeDeadlineSeconds: Int64?
@@ -17,7 +19,8 @@ public struct TrainingJobSpec: Sendable, Hashable {
 
     public init(
         parameters: [String: String] = [:], seed: Int64? = nil, template: PodTemplate? = nil,
-        steps: [TrainingStep] = [], artifactStore: ArtifactStoreSpec? = nil, backoffLimit: Int? = nil,
+        steps: [TrainingStep] = [], artifact: GivenArtifact? = nil, artifactStore: ArtifactStoreSpec? = nil,
+        backoffLimit: Int? = nil,
         activeDeadlineSeconds: Int64? = nil, podFailurePolicy: JSONValue? = nil, ttlSecondsAfterFinished: Int? = nil,
         suspend: Bool? = nil
     ) {
@@ -25,6 +28,7 @@ public struct TrainingJobSpec: Sendable, Hashable {
         self.seed = seed
         self.template = template
         self.steps = steps
+        self.artifact = artifact
         self.artifactStore = artifactStore
         self.backoffLimit = backoffLimit
         self.activeDeadlineSeconds = activeDeadlineSeconds
@@ -38,6 +42,7 @@ public struct TrainingJobSpec: Sendable, Hashable {
         seed = try cursor["seed"].optionalInteger()
         template = cursor["template"].exists ? try PodTemplate(json: cursor["template"]) : nil
         steps = try cursor["steps"].map { element throws(JSONShapeError) in try TrainingStep(json: element) }
+        artifact = cursor["artifact"].exists ? try GivenArtifact(json: cursor["artifact"]) : nil
         artifactStore =
             cursor["artifactStore"].exists ? try ArtifactStoreSpec(json: cursor["artifactStore"]) : nil
         backoffLimit = try cursor["backoffLimit"].optionalInt()
@@ -59,6 +64,7 @@ public struct TrainingJobSpec: Sendable, Hashable {
         var result: JSONValue = [:]
         result["template"] = template?.json
         if !steps.isEmpty { result["steps"] = JSONValue(steps.map(\.json)) }
+        result["artifact"] = artifact?.json
         result["artifactStore"] = artifactStore?.json
         if !parameters.isEmpty { result["parameters"] = JSONValue(parameters) }
         if let seed { result["seed"] = .integer(seed) }
@@ -74,19 +80,23 @@ public struct TrainingJobSpec: Sendable, Hashable {
 
     /// The steps, of which the short form is one without a name, that is told every parameter.
     var allSteps: [TrainingStep] {
+        if artifact != nil { return [TrainingStep(name: "", template: ImportPod.template)] }
         guard let template else { return steps }
         return [TrainingStep(name: "", parameters: parameters.keys.sorted(), template: template)]
     }
 
-    public var isWorkflow: Bool { template == nil }
+    public var isWorkflow: Bool { template == nil && artifact == nil }
+
+    /// Its pods are ours, or have ours in them, and open a store.
+    public var usesStore: Bool { template == nil }
 
     /// Where a step's template stands.
     func templatePath(of index: Int, at path: String = "spec") -> String {
         isWorkflow ? "\(path).steps[\(index)].template" : "\(path).template"
     }
 
-    /// The templates of all pods.
-    public var templates: [PodTemplate] { allSteps.map(\.template) }
+    /// The templates of all pods that somebody has written.
+    public var templates: [PodTemplate] { artifact == nil ? allSteps.map(\.template) : [] }
 }
 
 /// Hashes of specs as they stand in status, with the version of the way they are taken.

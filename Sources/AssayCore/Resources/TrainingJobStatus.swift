@@ -30,7 +30,11 @@ public struct TrainingJobStatus: Sendable, Hashable {
     public var metrics: [Metric]
     /// Why metrics could not be read, where they could not.
     public var metricsMessage: String?
-    /// Of the short form; each step of a workflow has its own.
+    /// What an artifact that was made elsewhere has brought; each step of a workflow has its own outputs.
+    public var artifacts: [SealedArtifact]
+    /// What was said of the same product before, as the store has it.
+    public var judgement: SealedJudgement?
+    /// Of the short form, and of an artifact; each step of a workflow has its own.
     public var images: [ContainerImage]
     /// What the run was called in its containers: `ASSAY_RUN` of the attempt that counts.
     public var run: String?
@@ -47,6 +51,7 @@ public struct TrainingJobStatus: Sendable, Hashable {
         steps = []
         lookups = []
         metrics = []
+        artifacts = []
         images = []
         parameters = [:]
     }
@@ -55,6 +60,9 @@ public struct TrainingJobStatus: Sendable, Hashable {
     public var isFinished: Bool { phase == .succeeded || phase == .failed }
 
     var allAttempts: [Attempt] { attempts + steps.flatMap(\.attempts) + lookups }
+
+    /// What there is to serve.
+    public var allArtifacts: [SealedArtifact] { artifacts + steps.flatMap(\.outputs) }
 
     /// The images of all steps, each with its step's name.
     public var allImages: [ContainerImage] {
@@ -81,6 +89,8 @@ public struct TrainingJobStatus: Sendable, Hashable {
             cursor["artifactStore"].exists ? try ArtifactStoreSpec(json: cursor["artifactStore"]) : nil
         metrics = try cursor["metrics"].map { element throws(JSONShapeError) in try Metric(json: element) }
         metricsMessage = try cursor["metricsMessage"].optionalString()
+        artifacts = try cursor["artifacts"].map { element throws(JSONShapeError) in try SealedArtifact(json: element) }
+        judgement = cursor["judgement"].exists ? try SealedJudgement(json: cursor["judgement"]) : nil
         images = try cursor["images"].map { element throws(JSONShapeError) in try ContainerImage(json: element) }
         run = try cursor["run"].optionalString()
         parameters = try cursor["parameters"].stringMap()
@@ -102,6 +112,8 @@ public struct TrainingJobStatus: Sendable, Hashable {
         result["artifactStore"] = artifactStore?.json
         if !metrics.isEmpty { result["metrics"] = JSONValue(metrics.map(\.json)) }
         result["metricsMessage"] = JSONValue(metricsMessage)
+        if !artifacts.isEmpty { result["artifacts"] = JSONValue(artifacts.map(\.json)) }
+        result["judgement"] = judgement?.json
         if !images.isEmpty { result["images"] = JSONValue(images.map(\.json)) }
         result["run"] = JSONValue(run)
         if !parameters.isEmpty { result["parameters"] = JSONValue(parameters) }

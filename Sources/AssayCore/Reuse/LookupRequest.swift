@@ -18,17 +18,27 @@ public struct LookupRequest: Sendable, Hashable {
     /// Those that are named by no digest.
     public var images: [String]
     public var steps: [Step]
+    /// The keys of the workflow's other steps; nil where one has none, and the whole is not known by any.
+    public var others: [String]?
 
     public init(json cursor: JSONCursor) throws(JSONShapeError) {
         images = try cursor["images"].map { element throws(JSONShapeError) in try element.string() }
         steps = try cursor["steps"].map { element throws(JSONShapeError) in try Step(json: element) }
+        others =
+            cursor["others"].exists
+            ? try cursor["others"].map { element throws(JSONShapeError) in try element.string() } : nil
     }
 
-    public var json: JSONValue { ["images": JSONValue(images), "steps": JSONValue(steps.map(\.json))] }
+    public var json: JSONValue {
+        var result: JSONValue = ["images": JSONValue(images), "steps": JSONValue(steps.map(\.json))]
+        result["others"] = others.map { JSONValue($0) }
+        return result
+    }
 
-    init(images: [String], steps: [Step]) {
+    init(images: [String], steps: [Step], others: [String]? = nil) {
         self.images = images
         self.steps = steps
+        self.others = others
     }
 }
 
@@ -40,6 +50,8 @@ public struct Lookup: Sendable {
     private let digests: [String: String]
     private var left: [LookupRequest.Step]
     private var made: [String: String] = [:]
+    /// The keys of the workflow's steps as far as their results are there; nil where one is not to be had.
+    private var keys: [String]?
 
     /// - Parameters:
     ///   - digests: of the images; one that is not in it could not be had.
@@ -47,6 +59,7 @@ public struct Lookup: Sendable {
     public init(_ request: LookupRequest, digests: [String: String], problem: String? = nil) {
         self.digests = digests
         left = request.steps
+        keys = request.others
         report = LookupReport(images: digests)
         report.problem = problem.map { Text.limited($0, to: 150) }
     }
@@ -58,11 +71,26 @@ public struct Lookup: Sendable {
             guard let index = left.firstIndex(where: { $0.isReady(made, unless: makers) }) else { return nil }
             let step = left.remove(at: index)
             if let key = step.key(digests, made) { return (key, step) }
+            keys = nil
         }
     }
 
+    /// At the end, where all steps' results are there: the tag under which the store may have what was said of the whole.
+    public var runKey: String? { left.isEmpty && !report.isPartial ? keys.map { RunKey.key(steps: $0) } : nil }
+
+    /// Takes that in, if there is room to tell it.
+    public mutating func found(_ judgement: SealedJudgement) {
+        var longer = report
+        longer.judgement = judgement.brief
+        if longer.json.serializedBytes().count <= LookupReport.longest { report = longer }
+    }
+
+    /// There is no result of a step.
+    public mutating func missed() { keys = nil }
+
     /// Takes in what was found of a step, if there is room to tell it.
-    public mutating func found(_ record: StepRecord, of step: LookupRequest.Step) {
+    public mutating func found(_ record: StepRecord, of step: LookupRequest.Step, key: String) {
+        keys?.append(key)
         var longer = report
         longer.steps[step.name] = record
         guard longer.json.serializedBytes().count <= LookupReport.longest else {
@@ -126,6 +154,8 @@ public struct LookupReport: Sendable, Hashable {
     public var isPartial = false
     /// Why the digest of an image is missing.
     public var problem: String?
+    /// Of all of it.
+    public var judgement: SealedJudgement?
 
     /// With as many of the images as there is room for beside a step.
     init(images: [String: String]) {
@@ -148,6 +178,7 @@ public struct LookupReport: Sendable, Hashable {
             images = try cursor["images"].stringMap()
             isPartial = try cursor["partial"].optionalBool() ?? false
             problem = try cursor["problem"].optionalString()
+            judgement = cursor["judgement"].exists ? try SealedJudgement(json: cursor["judgement"]) : nil
             steps = [:]
             for (name, value) in try cursor["steps"].optionalObject() ?? [:] {
                 steps[name] = try StepRecord(json: JSONCursor(value))
@@ -155,6 +186,7 @@ public struct LookupReport: Sendable, Hashable {
         } catch {
             return nil
         }
+        if judgement?.isBounded == false { judgement = nil }
     }
 
     public var json: JSONValue {
@@ -164,6 +196,7 @@ public struct LookupReport: Sendable, Hashable {
         result["steps"] = found
         if isPartial { result["partial"] = true }
         result["problem"] = JSONValue(problem)
+        result["judgement"] = judgement?.json
         return result
     }
 }

@@ -158,7 +158,10 @@ extension TrainingJobPlanner {
                 name: step.name, recipe: known?.recipe ?? "", images: named, inputs: inputs, outputs: step.outputs,
                 candidate: status.wantedKey(of: step).flatMap { observed.records[$0] })
         }
-        return LookupRequest(images: images.sorted(), steps: asked)
+        let others = status.steps.filter { known in !steps.contains { $0.name == known.name } }
+        let keys = others.filter(\.phase.isDone).compactMap(\.key)
+        return LookupRequest(
+            images: images.sorted(), steps: asked, others: keys.count == others.count ? keys : nil)
     }
 
     /// A volume that one node mounts is left to whoever has it.
@@ -238,6 +241,9 @@ extension TrainingJobPlanner {
             found += 1
         }
         for step in left { note(step, report, key: known[step.name]) }
+        if spec.steps.allSatisfy({ step in status.steps.contains { $0.name == step.name && $0.phase.isDone } }) {
+            status.judgement = report.judgement
+        }
         let isPartial = report.isPartial && (found > 0 || !report.images.isEmpty)
         end(.succeeded, reason: isPartial ? Self.partial : nil, message: nil, spec)
     }

@@ -4,6 +4,7 @@ import KubernetesModel
 /// From a run that has passed to the revision that serves.
 extension MLModelPlanner {
     mutating func rollOut(_ run: Run, _ spec: MLModelSpec) {
+        guard hasArtifacts(run, spec) else { return }
         let pinning = ImagePinning(
             serving: spec.serving, training: spec.training.spec, trained: run.images)
         if pinning.problems.isEmpty {
@@ -24,6 +25,21 @@ extension MLModelPlanner {
         } else {
             tryCandidate(revision, run, spec)
         }
+    }
+
+    /// What an artifact that was made elsewhere brings is known only when it was read.
+    private mutating func hasArtifacts(_ run: Run, _ spec: MLModelSpec) -> Bool {
+        let names = run.artifacts.map(\.name)
+        guard let index = spec.serving.artifacts.firstIndex(where: { !names.contains($0) }) else { return true }
+        let known = names.isEmpty ? "none" : names.joined(separator: ", ")
+        status.candidate = nil
+        stall(
+            .failed, reason: "ArtifactMissing",
+            message:
+                "spec.serving.artifacts[\(index)]: there is no \(spec.serving.artifacts[index]) in spec.artifact; there is "
+                + "\(known). What a sealed revision lists must be in its store too; bring it there by assay artifact copy"
+        )
+        return false
     }
 
     private mutating func tryCandidate(_ revision: Revision, _ run: Run, _ spec: MLModelSpec) {

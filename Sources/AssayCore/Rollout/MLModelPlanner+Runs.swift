@@ -16,8 +16,9 @@ extension MLModelPlanner {
             namespace: model.metadata.namespace ?? "", name: model.metadata.name, uid: model.metadata.uid,
             number: number, trainingHash: spec.training.hash)
         var run = Run(
-            number: number, trigger: number == 1 ? .created : .trainingChanged, trainingHash: spec.training.hash,
-            trainingJob: name)
+            number: number,
+            trigger: number == 1 ? .created : spec.artifact == nil ? .trainingChanged : .artifactChanged,
+            trainingHash: spec.training.hash, trainingJob: name)
         run.startTime = now.truncatedToSeconds
         status.runs.append(run)
         status.candidate = name
@@ -79,11 +80,12 @@ extension MLModelPlanner {
         switch training.phase {
         case .succeeded:
             record(training, in: index)
+            takeJudgement(training, in: index, spec)
             judge(index, spec)
         case .failed:
             status.runs[index].reason = training.reason
             let message = training.conditions["Failed"]?.message ?? training.conditions["Ready"]?.message ?? ""
-            status.runs[index].message = Self.inModel(message)
+            status.runs[index].message = inModel(message)
             status.runs[index].phase = .failed
             status.runs[index].completionTime = training.completionTime ?? now.truncatedToSeconds
             tellTrainingFailed(index)
@@ -93,21 +95,23 @@ extension MLModelPlanner {
 
     private mutating func tellUnfinished(_ training: TrainingJobStatus, _ run: Run) {
         if let stalled = training.conditions["Stalled"], stalled.status == .true {
-            conditions.set("Trained", .false, reason: stalled.reason, message: Self.inModel(stalled.message))
-            stall(.failed, reason: stalled.reason, message: Self.inModel(stalled.message))
+            conditions.set("Trained", .false, reason: stalled.reason, message: inModel(stalled.message))
+            stall(.failed, reason: stalled.reason, message: inModel(stalled.message))
         } else if training.phase == .suspended {
             tellSuspended("the TrainingJob \(run.trainingJob) is held by spec.training.template.spec.suspend")
         } else {
             let ready = training.conditions["Ready"]
             tellTraining(
                 reason: ready?.reason ?? "Training",
-                message: ready.map { Self.inModel($0.message) } ?? "the TrainingJob \(run.trainingJob) is not begun")
+                message: ready.map { inModel($0.message) } ?? "the TrainingJob \(run.trainingJob) is not begun")
         }
     }
 
     /// A message of the TrainingJob names fields of its own spec, which users have written inside the model's.
-    static func inModel(_ message: String) -> String {
-        message.hasPrefix("spec.") ? "spec.training.template." + message : message
+    private func inModel(_ message: String) -> String {
+        // An artifact stands in both under the same name.
+        message.hasPrefix("spec.") && model.spec.value?.artifact == nil
+            ? "spec.training.template." + message : message
     }
 
     private func trainingJob(_ run: Run, _ spec: MLModelSpec) -> JSONValue {
@@ -150,11 +154,26 @@ extension MLModelPlanner {
         status.runs[index].metrics = training.metrics
         status.runs[index].metricsMessage = training.metricsMessage
         status.runs[index].images = training.allImages
-        status.runs[index].artifacts = training.steps.flatMap(\.outputs)
+        status.runs[index].artifacts = training.allArtifacts
         status.runs[index].artifactStore = training.artifactStore
         status.runs[index].parameters = training.parameters
         status.runs[index].seed = training.seed
         status.runs[index].completionTime = training.completionTime ?? now.truncatedToSeconds
+    }
+
+    /// What was judged by the same rules before is not judged again, where there is nothing to compare with: a rule against what
+    /// serves could say nothing of it, and has said what it had to.
+    private mutating func takeJudgement(_ training: TrainingJobStatus, in index: Int, _ spec: MLModelSpec) {
+        guard let sealed = training.judgement, servingRevision == nil, sealed.validationHash == spec.validation.hash
+        else { return }
+        let run = status.runs[index]
+        status.runs[index].baselineRun = 0
+        status.runs[index].verdicts = sealed.verdicts
+        status.runs[index].judgement = sealed.judgement
+        status.runs[index].validationHash = sealed.validationHash
+        status.runs[index].record = SealedRun(
+            job: recordName(of: run, validationHash: sealed.validationHash), validationHash: sealed.validationHash,
+            digest: sealed.digest)
     }
 
     /// Judges a run, again where the rules have changed. Values and baseline are those of the first time.

@@ -103,7 +103,9 @@ extension MLModelPlanner {
         status.observedGeneration = model.metadata.generation
         status.lastHandledReconcileAt = model.metadata.annotations[Label.requestedAt]
         let message = "\(failure.operation): \(failure.message)"
-        if failure.isRejection {
+        if failure.isOfJob {
+            tellNotSealed(message)
+        } else if failure.isRejection {
             stall(.failed, reason: failure.reason, message: message)
         } else {
             progress(status.phase ?? .pending, reason: failure.reason, message: message)

@@ -31,6 +31,7 @@ struct MLModelPlanner {
             if mayUseService() { advance(spec) }
             maintainServing(spec)
             tidy(spec)
+            seal(spec)
         } else {
             stall(.invalid, reason: "InvalidSpec", message: problems.text)
         }

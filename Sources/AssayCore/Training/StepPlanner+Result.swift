@@ -82,9 +82,9 @@ extension StepPlanner {
         let counted =
             pods.filter { $0.phase == "Succeeded" }
             .max { ($0.finishedAt ?? end, $0.metadata.uid) < ($1.finishedAt ?? end, $1.metadata.uid) }
-        guard keepOutputs(of: counted) else { return }
+        guard keepOutputs(of: counted), keepImport(of: counted) else { return }
         status.completionTime = end
-        run = child.metadata.name
+        run = imported?.run ?? child.metadata.name
         updateAttempt {
             $0.outcome = .succeeded
             $0.reason = nil
@@ -94,8 +94,8 @@ extension StepPlanner {
             $0.completionTime = end
         }
         if let counted {
-            metrics = sealed?.reading ?? readMetrics(of: counted)
-            status.images = images(of: counted)
+            metrics = imported?.reading ?? sealed?.reading ?? readMetrics(of: counted)
+            status.images = imported?.images ?? images(of: counted)
             status.key = inputs.flatMap { status.key(inputs: $0) }
         } else {
             metrics = MetricsReading(failure: "the pod that succeeded was gone before its metrics could be read")
@@ -118,22 +118,46 @@ extension StepPlanner {
         }
         let message = pod.containers.first { $0.name == ArtifactContainer.seal }?.terminated?.message ?? ""
         guard let record = StepRecord(text: message, of: step.outputs) else {
-            let end = now.truncatedToSeconds
-            let why = "the pod \(pod.metadata.name) did not say what it has stored: \(Text.tail(message))"
-            updateAttempt {
-                $0.outcome = .failed
-                $0.reason = "SealUnreadable"
-                $0.message = why
-                $0.pod = pod.metadata.name
-                $0.completionTime = end
-            }
-            status.completionTime = end
-            situation = .failed(reason: "SealUnreadable", message: why)
+            fail(pod, reason: "SealUnreadable", "did not say what it has stored: \(Text.tail(message))")
             return false
         }
         status.outputs = record.outputs
         sealed = record
         return true
+    }
+
+    /// The same of an artifact that was made elsewhere.
+    private mutating func keepImport(of pod: PodObservation?) -> Bool {
+        guard spec.artifact != nil, let attempt = status.attempts.last else { return true }
+        guard let pod else {
+            let message = "the pod that succeeded was gone before it was known what it has read"
+            lose(
+                attempt, reason: "ResultLost", message: message, inAll: "\(message), \(attempt.number) times",
+                note: "\(message); it runs again")
+            return false
+        }
+        let message = pod.containers.first { $0.name == ArtifactContainer.importing }?.terminated?.message ?? ""
+        guard let report = ImportReport(message: message) else {
+            fail(pod, reason: "ImportUnreadable", "did not say what it has read: \(Text.tail(message))")
+            return false
+        }
+        imported = report
+        return true
+    }
+
+    /// What cannot be read was not written by a program of ours, or not by this version of it.
+    private mutating func fail(_ pod: PodObservation, reason: String, _ what: String) {
+        let end = now.truncatedToSeconds
+        let why = "the pod \(pod.metadata.name) \(what)"
+        updateAttempt {
+            $0.outcome = .failed
+            $0.reason = reason
+            $0.message = why
+            $0.pod = pod.metadata.name
+            $0.completionTime = end
+        }
+        status.completionTime = end
+        situation = .failed(reason: reason, message: why)
     }
 
     private func readMetrics(of pod: PodObservation) -> MetricsReading {

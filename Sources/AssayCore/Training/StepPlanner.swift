@@ -39,6 +39,8 @@ struct StepPlanner {
     var metrics: MetricsReading?
     /// What was said by the container that has kept its outputs.
     var sealed: StepRecord?
+    /// What was said by the one that has read an artifact that was made elsewhere.
+    var imported: ImportReport?
     /// What its containers were told in `ASSAY_RUN`, once it has succeeded.
     var run: String?
     var result = Plan()
@@ -146,16 +148,22 @@ struct StepPlanner {
     private mutating func rendered(_ name: String) -> JSONValue? {
         let rendered: JSONValue
         let checked: JSONValue
-        if spec.isWorkflow {
+        if spec.usesStore {
             guard let image = observed.operatorImage else {
                 situation = .progressing(
                     .pending, reason: "OperatorImageUnknown",
-                    message: "the image that seals artifacts is not known; outside of a pod, start the operator with "
+                    message: "the image that carries artifacts is not known; outside of a pod, start the operator with "
                         + "--image")
                 result.requeueAfter = .seconds(5)
                 return nil
             }
             guard hasStore() else { return nil }
+            if let artifact = spec.artifact {
+                let pod = ImportPod(
+                    artifact: artifact, store: spec.artifactStore, policy: observed.policy, image: image)
+                // Nothing in it is a user's.
+                return job.renderedImport(name: name, spec: spec, pod)
+            }
             status.key = inputs.flatMap { status.key(inputs: $0) }
             // What was asked for by a digest is what shall run, wherever the tag leads by then.
             var pinned = step
@@ -182,12 +190,13 @@ struct StepPlanner {
     private mutating func hasStore() -> Bool {
         guard observed.isLive else { return true }
         let message: String
-        if spec.artifactStore == nil, let problem = observed.defaultStore.problem,
-            !step.outputs.isEmpty || !step.inputs.isEmpty
+        let path = spec.artifact == nil ? "spec.artifactStore" : "spec.artifact"
+        if spec.artifactStore == nil, let problem = observed.defaultStore.problem(at: path),
+            !step.outputs.isEmpty || !step.inputs.isEmpty || spec.artifact != nil
         {
             message = problem
         } else if case .missing(let name) = observed.claim {
-            message = "spec.artifactStore.uri: the namespace has no PersistentVolumeClaim \(name); create it"
+            message = "\(path).uri: the namespace has no PersistentVolumeClaim \(name); create it"
         } else {
             return true
         }

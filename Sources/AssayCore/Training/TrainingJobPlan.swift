@@ -73,7 +73,7 @@ public enum TrainingJobPlan {
 
     /// The store of a workflow as far as it is known: nil where the namespace's must be asked.
     public static func store(of job: TrainingJob) -> ArtifactStoreSpec? {
-        job.spec.value?.artifactStore ?? job.status.value?.artifactStore
+        job.spec.value?.artifact?.store ?? job.spec.value?.artifactStore ?? job.status.value?.artifactStore
     }
 
     private static func jobNames(of job: TrainingJob, step: String, _ recorded: [Attempt]) -> [String] {

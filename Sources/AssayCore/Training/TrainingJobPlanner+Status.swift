@@ -97,7 +97,8 @@ extension TrainingJobPlanner {
     }
 
     mutating func tellSuccess() {
-        var message = "the training succeeded"
+        var message =
+            job.spec.value?.artifact == nil ? "the training succeeded" : "the artifact is whole, and was taken"
         if !status.metrics.isEmpty {
             let shown = status.metrics.prefix(4).map { "\($0.name) \($0.value)" }.joined(separator: ", ")
             message += ": \(shown)"

@@ -62,7 +62,7 @@ struct TrainingJobPlanner {
             return
         }
         var spec = given
-        spec.artifactStore = given.artifactStore ?? status.artifactStore ?? observed.defaultStore.spec
+        spec.artifactStore = TrainingJobPlan.store(of: job) ?? observed.defaultStore.spec
         lookForResults(spec)
         // What is made in this planning is read from the next one on, which knows who else has made the same of it.
         let made = status
@@ -76,7 +76,7 @@ struct TrainingJobPlanner {
         if !result.needsLiveObservation { tell(situations, spec) }
         tellLookup(situations)
         // Where it has begun it goes on, whatever the namespace's store is by then.
-        if given.artifactStore == nil, !status.allAttempts.isEmpty, spec.isWorkflow {
+        if given.artifactStore == nil, !status.allAttempts.isEmpty, spec.usesStore {
             status.artifactStore = spec.artifactStore
         }
     }
@@ -126,6 +126,7 @@ struct TrainingJobPlanner {
         } else {
             status.attempts = step.attempts
             status.images = step.images
+            if let imported = planner.imported { keep(imported) }
             status.completionTime = step.completionTime
             status.run = planner.run
         }
@@ -134,6 +135,14 @@ struct TrainingJobPlanner {
         result.actions += planner.result.actions
         result.events += planner.result.events
         if let after = planner.result.requeueAfter { result.requeueAfter = min(result.requeueAfter ?? after, after) }
+    }
+
+    /// As though it had been made here.
+    private mutating func keep(_ imported: ImportReport) {
+        status.artifacts = imported.artifacts
+        status.parameters = imported.parameters
+        status.seed = imported.seed
+        status.judgement = imported.judgement
     }
 
     mutating func keep(_ reading: MetricsReading, of step: String?) {

@@ -9,7 +9,7 @@ extension MLModel {
         switch spec {
         case .invalid(let error, _): problems.append(FieldProblem(error.path, error.message))
         case .valid(let spec):
-            problems += spec.training.spec.problems(at: "spec.training.template.spec")
+            problems += spec.sourceProblems
             problems += spec.validation.problems
             problems += spec.serving.problems
             problems += spec.imageSourceProblems
@@ -24,8 +24,34 @@ extension MLModel {
 }
 
 extension MLModelSpec {
+    /// It is trained, or was made elsewhere.
+    fileprivate var sourceProblems: [FieldProblem] {
+        guard (givenTraining == nil) != (artifact == nil) else {
+            return [FieldProblem("spec", "give either training or artifact")]
+        }
+        if let artifact { return artifact.problems(at: "spec.artifact") }
+        let path = "spec.training.template.spec"
+        guard training.spec.artifact == nil else {
+            return [
+                FieldProblem("\(path).artifact", "trains nothing; put it into spec.artifact, and remove spec.training")
+            ]
+        }
+        return training.spec.problems(at: path)
+    }
+}
+
+extension MLModelSpec {
     /// Images are taken from steps that are there.
     fileprivate var imageSourceProblems: [FieldProblem] {
+        guard artifact == nil else {
+            return serving.imageFrom.isEmpty
+                ? []
+                : [
+                    FieldProblem(
+                        "spec.serving.imageFrom",
+                        "nothing is trained here; name the image by its digest, as image@sha256:…")
+                ]
+        }
         let steps = training.spec.steps.map(\.name)
         return serving.imageFrom.enumerated().compactMap { index, source in
             guard training.spec.template(of: source) == nil else { return nil }
@@ -46,7 +72,10 @@ extension MLModelSpec {
         var seen: Set<String> = []
         for (index, name) in serving.artifacts.enumerated() {
             let field = "spec.serving.artifacts[\(index)]"
-            if !made.contains(name) {
+            if artifact != nil {
+                // Which there are is known when it was read.
+                if !seen.insert(name).inserted { problems.append(.init(field, "\(name) is there twice")) }
+            } else if !made.contains(name) {
                 problems.append(.init(field, "no step of spec.training has the output \(name)"))
             } else if !seen.insert(name).inserted {
                 problems.append(.init(field, "\(name) is there twice"))

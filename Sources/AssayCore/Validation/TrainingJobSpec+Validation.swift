@@ -31,9 +31,10 @@ extension TrainingJobSpec {
 
     /// One pod, or steps.
     private func shapeProblems(at path: String) -> [FieldProblem] {
+        if let artifact { return importProblems(artifact, at: path) }
         var problems: [FieldProblem] = []
         switch (template, steps.isEmpty) {
-        case (nil, true), (.some, false): problems.append(.init(path, "give either template or steps"))
+        case (nil, true), (.some, false): problems.append(.init(path, "give one of template, steps and artifact"))
         case (nil, false): problems += WorkflowValidation(self, at: path).problems
         case (.some, true):
             guard artifactStore != nil else { break }
@@ -43,6 +44,19 @@ extension TrainingJobSpec {
             let field = templatePath(of: index, at: path)
             problems += TemplateValidation(template: step.template, path: field, restartPolicy: "Never").problems
             if isWorkflow { problems += StepTemplateValidation(step, at: field).problems }
+        }
+        return problems
+    }
+
+    /// Nothing is trained, and what a training is told would be told to nobody.
+    private func importProblems(_ artifact: GivenArtifact, at path: String) -> [FieldProblem] {
+        var problems = artifact.problems(at: "\(path).artifact")
+        let others = [
+            ("template", template != nil), ("steps", !steps.isEmpty), ("artifactStore", artifactStore != nil),
+            ("parameters", !parameters.isEmpty), ("seed", seed != nil), ("podFailurePolicy", podFailurePolicy != nil),
+        ]
+        for (field, isThere) in others where isThere {
+            problems.append(.init("\(path).\(field)", "has no meaning beside artifact; remove one of the two"))
         }
         return problems
     }

@@ -1,0 +1,58 @@
+import JSON
+import KubernetesModel
+
+/// The pod that writes the record of a judged run into the store.
+struct RecordPod {
+    /// How long it goes on being there when it has ended: for people, since its result stands in status soon.
+    static let lifetime = 600
+
+    let request: RecordRequest
+    let store: ArtifactStoreSpec
+    /// A pod that writes or reads the same store: as whom it runs, this one does.
+    let like: PodTemplate
+    /// The operator's.
+    let image: String
+
+    func rendered(labels: [String: String]) -> JSONValue {
+        let ours = ArtifactContainer(image: image, store: store, served: like.main)
+        let (volume, scratch) = (ArtifactContainer.inputsVolume, ArtifactContainer.inputsDirectory)
+        var arguments = ours.storeArguments + ["--request", request.json.serialized()]
+        arguments += ["--scratch-directory", scratch, "--patience", String(store.patience)]
+        var pod: JSONValue = [
+            "metadata": ["labels": JSONValue(labels)],
+            "spec": [
+                "restartPolicy": "Never", "automountServiceAccountToken": false,
+                "containers": [
+                    ours.rendered(
+                        ArtifactContainer.record, arguments: arguments,
+                        mounts: [ArtifactContainer.mount(volume, scratch)] + ours.storeMounts(readOnly: false))
+                ],
+                "volumes": .array([ArtifactContainer.emptyVolume(volume)] + ours.storeVolumes),
+            ],
+        ]
+        for field in ["securityContext", "tolerations", "imagePullSecrets"] { pod["spec", field] = like.spec?[field] }
+        return pod
+    }
+}
+
+extension MLModel {
+    func renderedRecord(name: String, _ pod: RecordPod) -> JSONValue {
+        let labels = [Label.managedBy: Label.manager, Label.model: metadata.name]
+        var job: JSONValue = [
+            "apiVersion": .string(ResourceType.jobs.apiVersion), "kind": .string(ResourceType.jobs.kind),
+            "metadata": [
+                "name": .string(name), "labels": JSONValue(labels),
+                "ownerReferences": [OwnerReference(controller: metadata, of: Self.resourceType).json],
+            ],
+            "spec": [
+                "podReplacementPolicy": "Failed", "backoffLimit": 2,
+                // It may wait for a volume that another node has for as long as the model serves.
+                "activeDeadlineSeconds": JSONValue(pod.store.patience + RecordPod.lifetime),
+                "ttlSecondsAfterFinished": JSONValue(RecordPod.lifetime), "template": pod.rendered(labels: labels),
+                "podFailurePolicy": ArtifactContainer.failurePolicy([ArtifactContainer.record]),
+            ],
+        ]
+        job["metadata", "namespace"] = JSONValue(metadata.namespace)
+        return job
+    }
+}
