@@ -29,7 +29,8 @@ final class RegistryClient: Sendable {
     private let renewal = Turnstile()
 
     init(
-        _ repository: RegistryRepository, isPlain: Bool, rights: RegistryStore.Rights = .write, credentials: RegistryCredentials?,
+        _ repository: RegistryRepository, isPlain: Bool, rights: RegistryStore.Rights = .write,
+        credentials: RegistryCredentials?,
         time: any TimeSource, connect: @escaping Connect
     ) throws(ArtifactError) {
         self.repository = repository
