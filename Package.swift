@@ -88,7 +88,9 @@ let package = Package(
             ]
         ),
         module("AssayCore", ["JSON", "KubernetesModel", "OpenSSL"]),
-        module("ArtifactStore", ["CLinux", "Concurrency", "Files", "HTTPTransport", "JSON", "OpenSSL"]),
+        module(
+            "ArtifactStore",
+            ["CLinux", "Concurrency", "Files", "HTTPTransport", "JSON", "KubernetesModel", "OpenSSL"]),
         module(
             "AssayOperator",
             [
@@ -172,8 +174,8 @@ let package = Package(
         tests(
             "ArtifactStore",
             [
-                "CLinux", "Concurrency", "CurlTransport", "Files", "HTTPServer", "HTTPTransport", "JSON", "OpenSSL",
-                "TestCluster", log, subprocess,
+                "CLinux", "Concurrency", "CurlTransport", "Files", "HTTPServer", "HTTPTransport", "JSON",
+                "KubernetesModel", "OpenSSL", "TestCluster", log, subprocess,
             ],
             excluding: ["s3_server.py"]),
         tests(

@@ -1,3 +1,4 @@
+import KubernetesModel
 import OpenSSL
 
 /// What keeps artifacts: blobs under the names of their digests, manifests, and tags that name them.
@@ -25,6 +26,37 @@ public protocol BlobStore: Sendable {
 
     /// All tags, sorted.
     func tags() async throws(ArtifactError) -> [String]
+
+    // MARK: Forgetting
+
+    /// Makes an artifact that is there as young as if it had just been sealed, so that nobody removes it as one that is not
+    /// used. False where it is not there.
+    func touch(_ digest: Digest) async throws(ArtifactError) -> Bool
+
+    /// Everything under the names of digests; nil where a store does not tell, as registries.
+    func contents() async throws(ArtifactError) -> [StoredBlob]?
+
+    /// Forgets a tag, unless it was given at that time or later. Whether it is gone; one that never was is.
+    func remove(tag: String, unlessSince time: Timestamp?) async throws(ArtifactError) -> Bool
+
+    /// Removes what is under the name of a digest, unless it was kept at that time or later. Whether it is gone. A registry has
+    /// manifests alone removed, knows no time, and forgets their tags with them.
+    func remove(_ digest: Digest, unlessSince time: Timestamp?) async throws(ArtifactError) -> Bool
+}
+
+/// What a store has under the name of a digest: a layer, a configuration or a manifest.
+public struct StoredBlob: Sendable, Hashable {
+    public var digest: Digest
+    /// In bytes.
+    public var size: Int
+    /// When it was kept last.
+    public var time: Timestamp
+
+    public init(digest: Digest, size: Int, time: Timestamp) {
+        self.digest = digest
+        self.size = size
+        self.time = time
+    }
 }
 
 /// Bytes that become a blob. They can be read again, and are the same then, or reading fails.

@@ -8,7 +8,7 @@ struct ArtifactCommand: AsyncParsableCommand {
         abstract: "Puts directories into stores as artifacts, and gets them back, bit for bit.",
         subcommands: [
             Push.self, Pull.self, Copy.self, List.self, Check.self, FetchCommand.self, SealCommand.self,
-            ResolveCommand.self, RecordCommand.self, ImportCommand.self,
+            ResolveCommand.self, RecordCommand.self, ImportCommand.self, RemoveCommand.self, CollectCommand.self,
         ]
     )
 

@@ -88,7 +88,7 @@ struct ResolveCommand: AsyncParsableCommand {
         let file = directory.map { "\($0)/ca.crt" }.flatMap { FileSystem.kind($0) == nil ? nil : $0 }
         let (authority, refuses) = (try file.map { try FileSystem.contents($0) }, access.refuseNodeAddresses)
         let registry = try RegistryStore(
-            image.repository, isPlain: access.plainHTTP, isReadOnly: true, credentials: credentials,
+            image.repository, isPlain: access.plainHTTP, rights: .read, credentials: credentials,
             patience: Patience(limit: .seconds(min(access.patience, Self.patience)))
         ) { (server) throws(HTTPTransportError) in
             try CurlTransport(
@@ -137,7 +137,12 @@ struct ResolveCommand: AsyncParsableCommand {
         var result: [ArtifactManifest] = []
         for output in record.outputs {
             guard let digest = Digest(output.digest) else { return nil }
-            do throws(ArtifactError) { result.append(try await place.manifest(digest)) } catch {
+            do throws(ArtifactError) {
+                let manifest = try await place.manifest(digest)
+                // What is about to be used is not removed as something that nobody uses.
+                guard try await place.touch(digest) else { return nil }
+                result.append(manifest)
+            } catch {
                 if case .store = error { throw error }
                 StandardError.say("\(output.name): \(error)")
                 return nil

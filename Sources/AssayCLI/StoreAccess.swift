@@ -44,14 +44,16 @@ struct StoreAccess: ParsableArguments {
         }
     }
 
-    func store(_ place: ArtifactReference.Place) throws -> any BlobStore {
+    func store(
+        _ place: ArtifactReference.Place, rights: RegistryStore.Rights = .write
+    ) throws -> any BlobStore {
         switch place {
         case .directory(let path): return DirectoryStore(path, patience: Patience(limit: .seconds(patience)))
         case .registry(let repository):
             let refuses = refuseNodeAddresses
             let trusted = try authorityFile.map { try Self.read($0, "--authority") }
             return try RegistryStore(
-                repository, isPlain: plainHTTP, credentials: try credentials(for: repository.host),
+                repository, isPlain: plainHTTP, rights: rights, credentials: try credentials(for: repository.host),
                 patience: Patience(limit: .seconds(patience))
             ) { (server) throws(HTTPTransportError) in
                 try CurlTransport(

@@ -29,14 +29,18 @@ final class TestRegistry: Sendable {
     private let authority: [UInt8]
     private let tokens: TokenServer?
 
-    /// - Parameter body: Is given a registry that does not run yet.
-    static func with(_ access: Access = .basic, _ body: (TestRegistry) async throws -> Void) async throws {
+    /// - Parameters:
+    ///   - allowsDeletion: `storage.delete.enabled`, which is false unless somebody sets it.
+    ///   - body: Is given a registry that does not run yet.
+    static func with(
+        _ access: Access = .basic, allowsDeletion: Bool = true, _ body: (TestRegistry) async throws -> Void
+    ) async throws {
         let directory = try TemporaryDirectory()
         defer { directory.remove() }
-        try await body(try TestRegistry(directory, access))
+        try await body(try TestRegistry(directory, access, allowsDeletion))
     }
 
-    private init(_ directory: TemporaryDirectory, _ access: Access) throws {
+    private init(_ directory: TemporaryDirectory, _ access: Access, _ allowsDeletion: Bool) throws {
         self.directory = directory
         port = try FreePort.find()
         // OpenSSL checks the times of certificates against the real clock.
@@ -68,7 +72,7 @@ final class TestRegistry: Sendable {
         try """
         version: 0.1
         log: {accesslog: {disabled: true}, level: warn}
-        storage: {filesystem: {rootdirectory: \(directory.path)/data}}
+        storage: {filesystem: {rootdirectory: \(directory.path)/data}, delete: {enabled: \(allowsDeletion)}}
         http:
           addr: 127.0.0.1:\(port)
           tls: {certificate: \(directory.path)/certificate.pem, key: \(directory.path)/key.pem}
@@ -138,11 +142,13 @@ final class TestRegistry: Sendable {
     /// - Parameter transport: In place of one to the registry.
     func store(
         _ name: String = "team/wine", credentials: RegistryCredentials? = TestRegistry.credentials,
-        patience: Patience = Patience(limit: .seconds(60)), over transport: (any HTTPTransport)? = nil
+        patience: Patience = Patience(limit: .seconds(60)), rights: RegistryStore.Rights = .write,
+        over transport: (any HTTPTransport)? = nil
     ) throws -> RegistryStore {
         let own = "127.0.0.1:\(port)"
         var store = try RegistryStore(
-            try RegistryRepository(host: own, name: name), credentials: credentials, patience: patience
+            try RegistryRepository(host: own, name: name), rights: rights, credentials: credentials,
+            patience: patience
         ) { [self] (server) throws(HTTPTransportError) in
             if let transport, server.hasSuffix(own) { return transport }
             return try self.transport(server)

@@ -20,7 +20,9 @@ private let layers: [String: Set<String>] = {
     ]
     allowed["HTTPServer"] = ["Concurrency", "HTTPTransport", "OpenSSL"]
     allowed["AssayCore"] = ["JSON", "KubernetesModel", "OpenSSL"]
-    allowed["ArtifactStore"] = ["CLinux", "Concurrency", "Files", "HTTPTransport", "JSON", "OpenSSL"]
+    allowed["ArtifactStore"] = [
+        "CLinux", "Concurrency", "Files", "HTTPTransport", "JSON", "KubernetesModel", "OpenSSL",
+    ]
     allowed["AssayOperator"] = [
         "AssayCore", "Concurrency", "ControllerRuntime", "HTTPServer", "HTTPTransport", "JSON", "KubernetesClient",
         "KubernetesModel",

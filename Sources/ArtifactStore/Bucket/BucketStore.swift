@@ -1,4 +1,5 @@
 import HTTPTransport
+import KubernetesModel
 import OpenSSL
 
 /// Artifacts in a bucket (`s3://`) of a store that speaks S3's REST API, under the names that ``DirectoryStore`` has for
@@ -132,21 +133,39 @@ public struct BucketStore: BlobStore {
     }
 
     public func tags() async throws(ArtifactError) -> [String] {
-        var result: [String] = []
+        // What others have put there is no tag.
+        try await objects(in: "tags/").map(\.name).filter { (try? Tag.check($0)) != nil }
+            .sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    }
+
+    struct Object: Hashable {
+        /// Without what it was asked for by.
+        var name: String
+        var size: Int
+        var time: Timestamp
+    }
+
+    /// The objects whose names begin so, and have no further slash.
+    func objects(in directory: String) async throws(ArtifactError) -> [Object] {
+        var result: [Object] = []
         var next: String?
         repeat {
             let token = next
-            let page = try await patience.run { () async throws(ArtifactError) in try await tags(after: token) }
-            result += page.tags
+            let page = try await patience.run { () async throws(ArtifactError) in
+                try await objects(in: directory, after: token)
+            }
+            result += page.objects
             // A store that leads back to where one was is not followed for ever.
             guard page.next != token else { break }
             next = page.next
         } while next != nil
-        return result.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+        return result
     }
 
-    private func tags(after token: String?) async throws(ArtifactError) -> (tags: [String], next: String?) {
-        let directory = client.location.key("tags/")
+    private func objects(
+        in directory: String, after token: String?
+    ) async throws(ArtifactError) -> (objects: [Object], next: String?) {
+        let directory = client.location.key(directory)
         var query = [
             ("list-type", "2"), ("encoding-type", "url"), ("delimiter", "/"), ("max-keys", "\(pageSize)"),
             ("prefix", directory),
@@ -155,16 +174,19 @@ public struct BucketStore: BlobStore {
         let request = client.request(query: query)
         let response = try await client.send(request)
         guard response.status == 200 else { throw await client.failure(request, response) }
-        guard let answer = XMLAnswer(try await client.body(request, response)), answer.root == "ListBucketResult"
-        else { throw .malformed("the list of tags in s3://\(client.location) is not what S3 lists objects by") }
-        let names = answer.all("Contents/Key").compactMap { key -> String? in
-            guard let key = Self.decoded(key), key.hasPrefix(directory) else { return nil }
-            let name = String(key.dropFirst(directory.count))
-            // What others have put there is no tag.
-            guard (try? Tag.check(name)) != nil else { return nil }
-            return name
+        let answer = XMLAnswer(try await client.body(request, response))
+        let (keys, sizes, times) = ("Contents/Key", "Contents/Size", "Contents/LastModified")
+        guard let answer, answer.root == "ListBucketResult", answer.all(keys).count == answer.all(sizes).count,
+            answer.all(keys).count == answer.all(times).count
+        else { throw .malformed("the list of objects in s3://\(client.location) is not what S3 lists objects by") }
+        var objects: [Object] = []
+        for (key, (size, time)) in zip(answer.all(keys), zip(answer.all(sizes), answer.all(times))) {
+            guard let key = Self.decoded(key), key.hasPrefix(directory), let size = Int(size),
+                let time = Timestamp(time)
+            else { continue }
+            objects.append(Object(name: String(key.dropFirst(directory.count)), size: size, time: time))
         }
-        return (names, answer["IsTruncated"] == "true" ? answer["NextContinuationToken"] : nil)
+        return (objects, answer["IsTruncated"] == "true" ? answer["NextContinuationToken"] : nil)
     }
 
     /// A key as `encoding-type=url` has it: percent-encoded, and with a plus for a space.

@@ -36,7 +36,9 @@ struct ObjectUpload {
         let request = client.request(.head, name)
         let response = try await client.send(request)
         switch response.status {
-        case 200: return response.headers["Content-Length"] == "\(blob.size)"
+        case 200:
+            guard response.headers["Content-Length"] == "\(blob.size)" else { return false }
+            return try await client.touch(name, blob.size, response)
         case 404: return false
         default: throw try await client.explained(request, response)
         }

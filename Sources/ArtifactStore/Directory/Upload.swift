@@ -12,6 +12,8 @@ final class Upload {
         path = "\(root)/uploads/\(UInt64.random(in: .min ... .max))"
         descriptor = clinux_open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else { throw .file(FileError("create", path)) }
+        // Others of the group say that it is in use by setting its time.
+        fchmod(descriptor, 0o664)
     }
 
     deinit {
@@ -22,7 +24,7 @@ final class Upload {
 
     /// Makes a directory, and what is missing above it, in which the group may write too: on a volume those who share it have
     /// the group in common, and seldom the user.
-    private static func makeShared(_ path: String) throws(ArtifactError) {
+    static func makeShared(_ path: String) throws(ArtifactError) {
         guard FileSystem.kind(path) == nil else { return }
         if let slash = path.lastIndex(of: "/"), slash != path.startIndex { try makeShared(String(path[..<slash])) }
         do throws(FileError) {
@@ -49,9 +51,14 @@ final class Upload {
         close(descriptor)
         descriptor = -1
         // The name must be on the disk too, before anybody is told of it.
-        let parent = clinux_open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)
-        guard parent >= 0 else { throw .file(FileError("open", directory)) }
-        defer { close(parent) }
-        guard fsync(parent) == 0 else { throw .file(FileError("write", directory)) }
+        try Self.flush(directory)
+    }
+
+    /// Brings the names in a directory to the disk.
+    static func flush(_ directory: String) throws(ArtifactError) {
+        let descriptor = clinux_open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)
+        guard descriptor >= 0 else { throw .file(FileError("open", directory)) }
+        defer { close(descriptor) }
+        guard fsync(descriptor) == 0 else { throw .file(FileError("write", directory)) }
     }
 }

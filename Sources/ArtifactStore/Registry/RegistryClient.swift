@@ -29,12 +29,13 @@ final class RegistryClient: Sendable {
     private let renewal = Turnstile()
 
     init(
-        _ repository: RegistryRepository, isPlain: Bool, isReadOnly: Bool = false, credentials: RegistryCredentials?,
+        _ repository: RegistryRepository, isPlain: Bool, rights: RegistryStore.Rights = .write,
+        credentials: RegistryCredentials?,
         time: any TimeSource, connect: @escaping Connect
     ) throws(ArtifactError) {
         self.repository = repository
         scheme = isPlain ? "http" : "https"
-        actions = isReadOnly ? "pull" : "pull,push"
+        actions = rights.rawValue
         self.credentials = credentials
         self.time = time
         self.connect = connect

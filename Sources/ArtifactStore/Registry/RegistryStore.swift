@@ -13,21 +13,28 @@ public struct RegistryStore: BlobStore {
     /// Of an upload; the stores behind registries take no less than 5 MiB at a time.
     static let partSize = 8 << 20
 
+    /// What one is going to do, as tokens have it.
+    public enum Rights: String, Sendable, Hashable {
+        case read = "pull"
+        case write = "pull,push"
+        case remove = "pull,delete"
+    }
+
     let client: RegistryClient
     let patience: Patience
     var partSize = Self.partSize
 
     /// - Parameters:
     ///   - isPlain: By http, in the clear: for a registry on this machine.
-    ///   - isReadOnly: Asks for no right to write, which some registries refuse altogether.
+    ///   - rights: What a token is asked for; some registries refuse one altogether for a right that one has not.
     ///   - connect: Makes a transport to `https://host:port`.
     public init(
-        _ repository: RegistryRepository, isPlain: Bool = false, isReadOnly: Bool = false,
+        _ repository: RegistryRepository, isPlain: Bool = false, rights: Rights = .write,
         credentials: RegistryCredentials? = nil, patience: Patience,
         connect: @escaping @Sendable (_ server: String) throws(HTTPTransportError) -> any HTTPTransport
     ) throws(ArtifactError) {
         client = try RegistryClient(
-            repository, isPlain: isPlain, isReadOnly: isReadOnly, credentials: credentials, time: patience.time,
+            repository, isPlain: isPlain, rights: rights, credentials: credentials, time: patience.time,
             connect: connect)
         self.patience = patience
     }

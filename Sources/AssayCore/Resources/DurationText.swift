@@ -1,11 +1,11 @@
 /// Durations as Kubernetes' types write them, after Go: `90s`, `1h30m`, `1.5h`, `250ms`.
-enum DurationText {
+public enum DurationText {
     private static let units: [(name: String, seconds: Double)] = [
         ("ms", 0.001), ("h", 3600), ("m", 60), ("s", 1),
     ]
 
     /// In seconds; nil for what is no duration, or a negative one.
-    static func seconds(_ text: String) -> Double? {
+    public static func seconds(_ text: String) -> Double? {
         var rest = Substring(text)
         guard !rest.isEmpty else { return nil }
         var result = 0.0

@@ -37,6 +37,20 @@ public enum StepKey {
 
     /// Under which a store has one of the outputs.
     public static func tag(of output: String, key: String) -> String { "\(key).\(output)" }
+
+    /// The key that a tag is, or is of an output of; nil where somebody else has given it.
+    public static func key(ofTag tag: String) -> String? {
+        let key = tag.prefix { $0 != "." }
+        guard let prefix = ["step-", "revision-"].first(where: key.hasPrefix) else { return nil }
+        let digits = key.dropFirst(prefix.count)
+        guard digits.utf8.count == 32,
+            digits.utf8.allSatisfy({
+                (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0)
+                    || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains($0)
+            })
+        else { return nil }
+        return String(key)
+    }
 }
 
 extension [ContainerImage] {
