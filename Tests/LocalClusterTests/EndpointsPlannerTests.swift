@@ -68,6 +68,29 @@ private func pod(_ name: String, ready: Bool, terminating: Bool = false, phase: 
         #expect(slice?["endpoints"]?[0]?["conditions", "ready"] == true)
     }
 
+    @Test func `pods of a headless Service have the host names of their subdomain`() throws {
+        var headless = service
+        headless["spec", "clusterIP"] = "None"
+        headless["spec", "publishNotReadyAddresses"] = true
+        headless["spec", "ports"] = nil
+        var named = pod("a", ready: false)
+        named["spec", "hostname"] = "web-0"
+        named["spec", "subdomain"] = "web"
+        var elsewhere = pod("bb", ready: false, terminating: true)
+        elsewhere["spec", "hostname"] = "web-1"
+        elsewhere["spec", "subdomain"] = "other"
+        let plan = plan([named, elsewhere, pod("ccc", ready: false, phase: "Failed")], headless)
+        let slice = try #require(plan.created.first { $0["kind"] == "EndpointSlice" })
+        #expect(slice.labels["service.kubernetes.io/headless"] != nil)
+        #expect(slice["endpoints"]?.array?.map { $0["hostname"] } == ["web-0", nil])
+        #expect(slice["endpoints"]?.array?.map { $0["conditions", "ready"] } == [true, true])
+        let endpoints = try #require(plan.created.first { $0["kind"] == "Endpoints" })
+        let addresses = endpoints["subsets"]?[0]?["addresses"]?.array ?? []
+        #expect(addresses.map { $0["hostname"] } == ["web-0", nil])
+        #expect(addresses.map { $0["ip"] } == ["10.0.0.1", "10.0.0.2"])
+        #expect(endpoints["subsets"]?[0]?["ports"] == nil)
+    }
+
     @Test func `a Service without a selector is left to others`() {
         var manual = service
         manual["spec", "selector"] = nil

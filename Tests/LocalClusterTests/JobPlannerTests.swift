@@ -4,58 +4,6 @@ import Testing
 
 @testable import LocalCluster
 
-private let start = Timestamp(seconds: 1_767_225_600)
-
-private func job(_ spec: JSONValue = [:], status: JSONValue? = nil) -> JSONValue {
-    var result: JSONValue = [
-        "metadata": ["name": "wine", "namespace": "ml", "uid": "job-uid", "resourceVersion": "7"],
-        "spec": [
-            "parallelism": 1, "completions": 1, "backoffLimit": 2,
-            "template": [
-                "metadata": ["labels": ["app": "wine"]],
-                "spec": ["restartPolicy": "Never", "containers": [["name": "main", "image": "x"]]],
-            ],
-        ],
-    ]
-    result["spec"] = result["spec"]?.merging(patch: spec)
-    result["status"] = status
-    return result
-}
-
-private func pod(
-    _ name: String, _ phase: String, exit: Int? = nil, at seconds: Int64 = 0, index: Int? = nil,
-    terminating: Bool = false
-) -> JSONValue {
-    var result: JSONValue = [
-        "metadata": [
-            "name": .string(name), "namespace": "ml", "uid": .string("uid-\(name)"),
-            "creationTimestamp": .string(start.description),
-        ],
-        "status": ["phase": .string(phase)],
-    ]
-    if let index {
-        result["metadata", "annotations", "batch.kubernetes.io/job-completion-index"] = .string("\(index)")
-    }
-    if terminating { result["metadata", "deletionTimestamp"] = .string(start.description) }
-    if let exit {
-        result["status", "containerStatuses"] = [
-            [
-                "name": "main",
-                "state": [
-                    "terminated": [
-                        "exitCode": JSONValue(exit), "finishedAt": .string((start + .seconds(seconds)).description),
-                    ]
-                ],
-            ]
-        ]
-    }
-    return result
-}
-
-private func plan(_ job: JSONValue, _ pods: [JSONValue], after seconds: Int64 = 0) -> ControllerPlan {
-    JobPlanner().plan(job: job, pods: pods, now: start + .seconds(seconds))
-}
-
 extension ControllerPlan {
     var created: [JSONValue] { actions.compactMap { if case .create(_, let object, _) = $0 { object } else { nil } } }
     var deleted: [String] { actions.compactMap { if case .delete(_, let key, _, _) = $0 { key.name } else { nil } } }
@@ -86,11 +34,13 @@ extension JSONValue {
         #expect(created.labels["batch.kubernetes.io/job-name"] == "wine")
         #expect(created.labels["app"] == "wine")
         #expect(created.isControlled(by: job()))
-        #expect(plan.status(.jobs)?["startTime"]?.string == start.description)
+        #expect(plan.status(.jobs)?["startTime"]?.string == Self.start.description)
     }
 
     @Test func `a Job whose pod runs is left alone`() {
-        let status: JSONValue = ["startTime": .string(start.description), "active": 1, "ready": 0, "terminating": 0]
+        let status: JSONValue = [
+            "startTime": .string(Self.start.description), "active": 1, "ready": 0, "terminating": 0,
+        ]
         #expect(plan(job(status: status), [pod("a", "Running")]) == ControllerPlan())
     }
 
@@ -133,7 +83,7 @@ extension JSONValue {
     }
 
     @Test func `a Job past its deadline first stops its pods and then has failed`() {
-        let limited = job(["activeDeadlineSeconds": 60], status: ["startTime": .string(start.description)])
+        let limited = job(["activeDeadlineSeconds": 60], status: ["startTime": .string(Self.start.description)])
         #expect(plan(limited, [pod("a", "Running")], after: 59).requeueAfter == .seconds(1))
         let late = plan(limited, [pod("a", "Running")], after: 60)
         #expect(late.deleted == ["a"])
@@ -151,11 +101,11 @@ extension JSONValue {
         let status = plan.status(.jobs)
         #expect(status?.reason("Complete") == "CompletionsReached")
         #expect(status?.reason("SuccessCriteriaMet") == "CompletionsReached")
-        #expect(status?["completionTime"]?.string == (start + .seconds(9)).description)
+        #expect(status?["completionTime"]?.string == (Self.start + .seconds(9)).description)
         #expect(plan.reasons == ["Completed"])
         var done = job()
         done["status"] = status
-        #expect(LocalClusterTests.plan(done, [pod("a", "Succeeded", exit: 0)], after: 20) == ControllerPlan())
+        #expect(self.plan(done, [pod("a", "Succeeded", exit: 0)], after: 20) == ControllerPlan())
     }
 
     @Test(arguments: [
@@ -175,34 +125,15 @@ extension JSONValue {
     }
 
     @Test func `a suspended Job stops its pods and starts its clock anew when resumed`() {
-        let running: JSONValue = ["startTime": .string(start.description), "active": 1]
+        let running: JSONValue = ["startTime": .string(Self.start.description), "active": 1]
         let suspended = plan(job(["suspend": true], status: running), [pod("a", "Running")])
         #expect(suspended.deleted == ["a"])
         #expect(suspended.status(.jobs)?.reason("Suspended") == "JobSuspended")
         #expect(suspended.status(.jobs)?["startTime"] == nil)
         let resumed = plan(job(status: suspended.status(.jobs)), [], after: 100)
         #expect(resumed.created.count == 1)
-        #expect(resumed.status(.jobs)?["startTime"]?.string == (start + .seconds(100)).description)
+        #expect(resumed.status(.jobs)?["startTime"]?.string == (Self.start + .seconds(100)).description)
         #expect(resumed.status(.jobs)?.reason("Suspended") == nil)
-    }
-
-    @Test func `an indexed Job has one pod for each index that is not done`() {
-        let indexed = job(["completionMode": "Indexed", "completions": 4, "parallelism": 2])
-        let plan = plan(indexed, [pod("a", "Succeeded", exit: 0, index: 0), pod("b", "Running", index: 1)])
-        let created = plan.created.first
-        #expect(plan.created.count == 1)
-        #expect(created?["metadata", "generateName"] == "wine-2-")
-        #expect(created?["spec", "hostname"] == "wine-2")
-        #expect(created?.annotations["batch.kubernetes.io/job-completion-index"] == "2")
-        #expect(created?["spec", "containers"]?[0]?["env"]?[0]?["name"] == "JOB_COMPLETION_INDEX")
-        #expect(plan.status(.jobs)?["completedIndexes"] == "0")
-    }
-
-    @Test func `of two pods for one index one is stopped`() {
-        let indexed = job(["completionMode": "Indexed", "completions": 2, "parallelism": 2])
-        let plan = plan(indexed, [pod("a", "Running", index: 0), pod("b", "Running", index: 0)])
-        #expect(plan.deleted == ["b"])
-        #expect(plan.created.map { $0["metadata", "generateName"] } == ["wine-1-"])
     }
 
     @Test(arguments: [("TerminatingOrFailed", 1), ("Failed", 0)])
@@ -214,7 +145,7 @@ extension JSONValue {
     @Test func `a finished Job is deleted after its time to live`() {
         let done: JSONValue = [
             "conditions": [
-                ["type": "Complete", "status": "True", "lastTransitionTime": .string(start.description)]
+                ["type": "Complete", "status": "True", "lastTransitionTime": .string(Self.start.description)]
             ]
         ]
         let mortal = job(["ttlSecondsAfterFinished": 30], status: done)
@@ -224,10 +155,5 @@ extension JSONValue {
 
     @Test func `a Job that somebody else manages is left alone`() {
         #expect(plan(job(["managedBy": "kueue.x-k8s.io/multikueue"]), []) == ControllerPlan())
-    }
-
-    @Test(arguments: ["", "0", "0-3", "1,3-5,9", "0-1,7"])
-    func `index lists survive a round trip`(text: String) {
-        #expect(IndexRanges(IndexRanges(text).indexes).text == text)
     }
 }

@@ -40,6 +40,10 @@ enum BuiltinDefaults {
         } else if spec["parallelism"] == nil {
             spec["parallelism"] = 1
         }
+        if spec["backoffLimit"] == nil {
+            // Where failures are counted by index, all of them together do not count.
+            spec["backoffLimit"] = spec["backoffLimitPerIndex"] == nil ? 6 : JSONValue(Int(Int32.max))
+        }
         if spec["podReplacementPolicy"] == nil {
             spec["podReplacementPolicy"] = spec["podFailurePolicy"] == nil ? "TerminatingOrFailed" : "Failed"
         }

@@ -71,7 +71,7 @@ extension BuiltinTypes {
           activeDeadlineSeconds long
           podFailurePolicy PodFailurePolicy
           successPolicy SuccessPolicy
-          backoffLimit int =6
+          backoffLimit int
           backoffLimitPerIndex int
           maxFailedIndexes int
           selector LabelSelector

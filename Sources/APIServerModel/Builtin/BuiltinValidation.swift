@@ -7,7 +7,7 @@ enum BuiltinValidation {
         switch kind {
         case "Pod": return PodValidation.validate(spec) + podUpdate(object, old)
         case "Deployment", "ReplicaSet": return workload(spec, old: old, kind: kind)
-        case "Job": return job(spec, old: old)
+        case "Job": return job(object, spec, old: old)
         case "Service": return service(spec, old: old)
         case "ConfigMap", "Secret": return keys(object, old)
         case "ResourceQuota": return PodValidation.quantities(spec["hard"])
@@ -22,7 +22,7 @@ enum BuiltinValidation {
         }
     }
 
-    private static func immutable(
+    static func immutable(
         _ path: String, _ new: JSONValue?, _ old: JSONValue?, isBinding: Bool = false
     ) -> [FieldError] {
         guard let old, old != new else { return [] }
@@ -101,47 +101,6 @@ enum BuiltinValidation {
         let labels = spec["template"]["metadata"]["labels"]
         if Selectors.matches(value, labels: labels.value) { return [] }
         return [.invalid(labels.path, labels.value ?? .null, "`selector` does not match template `labels`")]
-    }
-
-    private static func job(_ spec: JSONCursor, old: JSONValue?) -> [FieldError] {
-        var errors: [FieldError] = []
-        for name in [
-            "parallelism", "completions", "backoffLimit", "activeDeadlineSeconds", "ttlSecondsAfterFinished",
-        ] { errors += notNegative(spec[name]) }
-        let template = spec["template"]
-        errors += NameRules.labels(template["metadata"]["labels"].value, "\(template.path).metadata.labels")
-        errors += PodValidation.validate(template["spec"])
-        let policy = template["spec"]["restartPolicy"]
-        if policy.value == "Always" || !policy.exists {
-            errors.append(
-                FieldError(
-                    kind: .notSupported, path: policy.path,
-                    message: "Unsupported value: \"Always\": supported values: \"OnFailure\", \"Never\""))
-        }
-        if spec["completionMode"].value == "Indexed", !spec["completions"].exists {
-            errors.append(.required("spec.completions", "when completion mode is Indexed"))
-        }
-        guard let old = old?["spec"] else { return errors }
-        errors += immutable("spec.selector", spec["selector"].value, old["selector"])
-        // Of an Indexed Job both may change together (KEP-3715).
-        if spec["completionMode"].value != "Indexed" {
-            errors += immutable("spec.completions", spec["completions"].value, old["completions"])
-        }
-        errors += immutable("spec.completionMode", spec["completionMode"].value, old["completionMode"])
-        errors += immutable("spec.podFailurePolicy", spec["podFailurePolicy"].value, old["podFailurePolicy"])
-        // Scheduling directives of a suspended job may change; queue controllers use that (KEP-2926).
-        func fixed(_ template: JSONValue?) -> JSONValue? {
-            guard var template, old["suspend"]?.bool == true else { return template }
-            for path in [
-                ["metadata"], ["spec", "nodeSelector"], ["spec", "affinity"], ["spec", "tolerations"],
-                ["spec", "schedulingGates"],
-            ] { template[path: path] = nil }
-            return template
-        }
-        if fixed(template.value) != fixed(old["template"]) {
-            errors.append(.invalid("spec.template", template.value ?? .null, "field is immutable"))
-        }
-        return errors
     }
 
     private static func service(_ spec: JSONCursor, old: JSONValue?) -> [FieldError] {

@@ -1,7 +1,7 @@
 import JSON
 import KubernetesModel
 
-/// The controller of batch/v1 Jobs, without backoffLimitPerIndex and successPolicy.
+/// The controller of batch/v1 Jobs, without successPolicy.
 ///
 /// https://kubernetes.io/docs/concepts/workloads/controllers/job/
 public struct JobPlanner: Sendable {
@@ -64,10 +64,12 @@ struct JobRun {
     var plan = ControllerPlan()
     private var conditions: ConditionList
     private var startTime: Timestamp?
-    private let isIndexed: Bool
-    private let parallelism: Int
-    private let completions: Int?
-    private let policy: PodFailurePolicy
+    let isIndexed: Bool
+    let parallelism: Int
+    let completions: Int?
+    /// How often each index may fail, of an Indexed Job that counts by index (KEP-3850).
+    let limitPerIndex: Int?
+    let policy: PodFailurePolicy
 
     init(planner: JobPlanner, job: JSONValue, pods: [PodFacts], now: Timestamp) {
         self.planner = planner
@@ -79,30 +81,31 @@ struct JobRun {
         isIndexed = job["spec", "completionMode"]?.string == "Indexed"
         parallelism = job["spec", "parallelism"]?.int ?? 1
         completions = job["spec", "completions"]?.int
+        limitPerIndex = isIndexed ? job["spec", "backoffLimitPerIndex"]?.int : nil
         policy = PodFailurePolicy(job["spec", "podFailurePolicy"])
     }
 
     // MARK: What was observed
 
-    private var active: [PodFacts] { pods.filter(\.isActive) }
-    private var terminating: [PodFacts] { pods.filter { $0.json.isTerminating && !$0.isFinished } }
+    var active: [PodFacts] { pods.filter(\.isActive) }
+    var terminating: [PodFacts] { pods.filter { $0.json.isTerminating && !$0.isFinished } }
     /// A pod that is being deleted has not failed by itself, and one that the policy ignores does not count.
-    private var failed: [PodFacts] {
+    var failed: [PodFacts] {
         pods.filter { $0.phase == "Failed" && !$0.json.isTerminating && policy.action(for: $0) != .ignore }
     }
-    private var succeeded: [PodFacts] { pods.filter { $0.phase == "Succeeded" } }
+    var succeeded: [PodFacts] { pods.filter { $0.phase == "Succeeded" } }
 
     /// Counts never fall when finished pods are deleted.
     private var failedCount: Int { max(job["status", "failed"]?.int ?? 0, failed.count) }
 
-    private var completedIndexes: Set<Int> {
+    var completedIndexes: Set<Int> {
         guard isIndexed else { return [] }
         let before = IndexRanges(job["status", "completedIndexes"]?.string ?? "").indexes
         let limit = completions ?? 0
         return before.union(succeeded.compactMap(\.completionIndex)).filter { $0 < limit }
     }
 
-    private var succeededCount: Int {
+    var succeededCount: Int {
         isIndexed ? completedIndexes.count : max(job["status", "succeeded"]?.int ?? 0, succeeded.count)
     }
 
@@ -153,10 +156,11 @@ struct JobRun {
         for pod in pods where pod.phase == "Failed" {
             if case .failJob(let message) = policy.action(for: pod) { return ("PodFailurePolicy", message) }
         }
-        let limit = job["spec", "backoffLimit"]?.int ?? 6
+        let limit = job["spec", "backoffLimit"]?.int ?? (limitPerIndex == nil ? 6 : Int(Int32.max))
         if failedCount > limit || restartsPast(limit) {
             return ("BackoffLimitExceeded", "Job has reached the specified backoff limit")
         }
+        if let problem = failureOfIndexes() { return problem }
         if let deadline = job["spec", "activeDeadlineSeconds"]?.int, let startTime {
             let remaining = startTime + .seconds(deadline) - now
             if remaining <= .zero {
@@ -195,110 +199,6 @@ struct JobRun {
         writeStatus(activeCount: 0)
     }
 
-    // MARK: Pods
-
-    private mutating func manage() {
-        let replaceOnlyFailed =
-            (job["spec", "podReplacementPolicy"]?.string ?? (policy.isEmpty ? "TerminatingOrFailed" : "Failed"))
-            == "Failed"
-        let holding = replaceOnlyFailed ? active + terminating : active
-        var missing: [Int?] = []
-        var excess: [PodFacts] = []
-        if isIndexed {
-            let done = completedIndexes
-            var held: Set<Int> = []
-            for pod in holding {
-                guard let index = pod.completionIndex, index < completions ?? 0, !done.contains(index),
-                    held.insert(index).inserted, held.count <= parallelism
-                else {
-                    excess.append(pod)
-                    continue
-                }
-            }
-            let free = (0..<(completions ?? 0)).filter { !done.contains($0) && !held.contains($0) }
-            missing = free.prefix(max(0, parallelism - held.count)).map { $0 }
-        } else {
-            let wanted = wantedPods
-            excess = holding.count > wanted ? Array(Self.byWorth(holding).prefix(holding.count - wanted)) : []
-            missing = Array(repeating: nil, count: max(0, wanted - holding.count))
-        }
-        deletePods(excess.filter(\.isActive))
-        if missing.isEmpty { return }
-        if let wait = backoffRemaining, wait > .zero {
-            plan.requeue(after: wait)
-            return
-        }
-        for index in missing { plan.actions.append(.create(.pods, pod(index: index), owner: job)) }
-    }
-
-    private var wantedPods: Int {
-        guard let completions else {
-            // A work queue: once one pod has succeeded, the others finish and no new ones start.
-            return succeededCount > 0 ? min(active.count, parallelism) : parallelism
-        }
-        return min(parallelism, max(0, completions - succeededCount))
-    }
-
-    /// What remains of the wait after the last failure.
-    private var backoffRemaining: Duration? {
-        let lastSuccess = succeeded.compactMap(\.finishedAt).max()
-        let failures = failed.compactMap(\.finishedAt).filter { end in lastSuccess.map { end > $0 } ?? true }
-        guard let last = failures.max() else { return nil }
-        return last + planner.backoff(afterFailures: failures.count) - now
-    }
-
-    private func pod(index: Int?) -> JSONValue {
-        var labels = [
-            "batch.kubernetes.io/job-name": job.name, "batch.kubernetes.io/controller-uid": job.uid,
-            "job-name": job.name, "controller-uid": job.uid,
-        ]
-        guard let index else {
-            return .pod(
-                from: job["spec", "template"], owner: job, ownerType: .jobs, generateName: "\(job.name)-",
-                labels: labels)
-        }
-        let indexKey = "batch.kubernetes.io/job-completion-index"
-        labels[indexKey] = "\(index)"
-        var pod = JSONValue.pod(
-            from: job["spec", "template"], owner: job, ownerType: .jobs, generateName: "\(job.name)-\(index)-",
-            labels: labels)
-        pod["metadata", "annotations", indexKey] = .string("\(index)")
-        if pod["spec", "hostname"]?.string == nil { pod["spec", "hostname"] = .string("\(job.name)-\(index)") }
-        let variable: JSONValue = [
-            "name": "JOB_COMPLETION_INDEX",
-            "valueFrom": ["fieldRef": ["fieldPath": .string("metadata.labels['\(indexKey)']")]],
-        ]
-        for list in ["initContainers", "containers"] {
-            guard let containers = pod["spec", list]?.array else { continue }
-            pod["spec", list] = .array(
-                containers.map { container in
-                    let env = container["env"]?.array ?? []
-                    if env.contains(where: { $0["name"] == "JOB_COMPLETION_INDEX" }) { return container }
-                    var container = container
-                    container["env"] = .array(env + [variable])
-                    return container
-                })
-        }
-        return pod
-    }
-
-    private mutating func deletePods(_ doomed: [PodFacts]) {
-        for pod in doomed {
-            plan.actions.append(.delete(.pods, pod.json.key, uid: pod.json.uid, .background))
-            plan.event(job, "SuccessfulDelete", "Deleted pod: \(pod.json.name)")
-        }
-    }
-
-    /// The pods of least worth first: those not yet ready, then the youngest.
-    private static func byWorth(_ pods: [PodFacts]) -> [PodFacts] {
-        pods.sorted { left, right in
-            if left.isReady != right.isReady { return !left.isReady }
-            let (created, other) = (left.json.creationTimestamp, right.json.creationTimestamp)
-            if let created, let other, created != other { return created > other }
-            return left.json.name < right.json.name
-        }
-    }
-
     // MARK: Status
 
     private mutating func writeStatus(activeCount: Int) {
@@ -313,38 +213,11 @@ struct JobRun {
         status["conditions"] = conditions.conditions.isEmpty ? nil : .array(conditions.conditions)
         let done = completedIndexes
         status["completedIndexes"] = done.isEmpty ? nil : .string(IndexRanges(done).text)
+        if limitPerIndex != nil { status["failedIndexes"] = .string(IndexRanges(failedIndexes).text) }
         if conditions.isTrue("Complete") { status["completionTime"] = .string(now.truncatedToSeconds.description) }
         guard .object(status) != job["status"] else { return }
         var changed = job
         changed["status"] = .object(status)
         plan.actions.append(.replaceStatus(.jobs, changed))
-    }
-}
-
-/// Indexes as a Job's status lists them: `0,2-5,9`.
-struct IndexRanges {
-    let indexes: Set<Int>
-
-    init(_ indexes: Set<Int>) { self.indexes = indexes }
-
-    init(_ text: String) {
-        var result: Set<Int> = []
-        for part in text.split(separator: ",") {
-            let ends = part.split(separator: "-").compactMap { Int($0) }
-            if let first = ends.first, let last = ends.last, first <= last { result.formUnion(first...last) }
-        }
-        indexes = result
-    }
-
-    var text: String {
-        var parts: [String] = []
-        var start: Int?
-        for index in indexes.sorted() {
-            if start == nil { start = index }
-            if indexes.contains(index + 1) { continue }
-            if let first = start { parts.append(first == index ? "\(index)" : "\(first)-\(index)") }
-            start = nil
-        }
-        return parts.joined(separator: ",")
     }
 }

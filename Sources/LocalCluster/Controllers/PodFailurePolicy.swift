@@ -5,6 +5,7 @@ import KubernetesModel
 struct PodFailurePolicy: Sendable {
     enum Action: Sendable, Hashable {
         case failJob(message: String)
+        case failIndex
         case ignore
         case count
     }
@@ -21,6 +22,7 @@ struct PodFailurePolicy: Sendable {
             guard let cause = cause(of: rule, pod) else { continue }
             switch name {
             case "FailJob": return .failJob(message: "\(cause) matching FailJob rule at index \(number)")
+            case "FailIndex": return .failIndex
             case "Ignore": return .ignore
             default: return .count
             }

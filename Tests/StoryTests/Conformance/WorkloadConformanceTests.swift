@@ -6,25 +6,25 @@ import Testing
 extension Stories {
     /// The controllers of Jobs, Deployments and Services, with the test as the node.
     @Suite struct WorkloadConformanceTests {
-        private static func pods(_ world: ConformanceWorld, _ selector: String) async throws -> [JSONValue] {
+        static func pods(_ world: ConformanceWorld, _ selector: String) async throws -> [JSONValue] {
             try await world.send(.get, Path.pods + "?labelSelector=" + selector).items
         }
 
-        private static func live(_ world: ConformanceWorld, _ selector: String) async throws -> [JSONValue] {
+        static func live(_ world: ConformanceWorld, _ selector: String) async throws -> [JSONValue] {
             try await pods(world, selector).filter { pod in
                 pod["metadata", "deletionTimestamp"] == nil
                     && !["Failed", "Succeeded"].contains(pod["status", "phase"]?.string ?? "")
             }
         }
 
-        private static func setStatus(_ world: ConformanceWorld, _ pod: JSONValue, _ status: JSONValue) async throws {
+        static func setStatus(_ world: ConformanceWorld, _ pod: JSONValue, _ status: JSONValue) async throws {
             let name = pod["metadata", "name"]?.string ?? ""
             let answer = try await world.send(.patch, Path.pods + "/\(name)/status", ["status": status], type: .merge)
             #expect(answer.status == 200, "\(answer)")
         }
 
         /// As a node would: the container has ended.
-        private static func end(_ world: ConformanceWorld, _ pod: JSONValue, code: Int) async throws {
+        static func end(_ world: ConformanceWorld, _ pod: JSONValue, code: Int) async throws {
             try await setStatus(
                 world, pod,
                 [
@@ -38,7 +38,7 @@ extension Stories {
                 ])
         }
 
-        private static func condition(_ answer: Answer, _ type: String) -> JSONValue? {
+        static func condition(_ answer: Answer, _ type: String) -> JSONValue? {
             (answer.json["status", "conditions"]?.array ?? []).first { $0["type"]?.string == type }
         }
 
@@ -120,6 +120,16 @@ extension Stories {
             ("a selector of one's own", ["selector": ["matchLabels": ["a": "b"]]], "spec.selector"),
         ]
 
+        /// What Indexed Jobs may not ask for, where the server knows them.
+        static let badIndexedJobs: [(what: String, spec: JSONValue, field: String)] = [
+            ("an unknown mode", ["completionMode": "Sorted"], "spec.completionMode"),
+            ("indexes without a number of them", ["completionMode": "Indexed", "parallelism": 2], "spec.completions"),
+            (
+                "more at once than may be", ["completionMode": "Indexed", "completions": 2, "parallelism": 100_001],
+                "spec.parallelism"
+            ),
+        ]
+
         static let badDeployments: [(what: String, spec: JSONValue, field: String)] = [
             ("a selector of others", ["selector": ["matchLabels": ["app": "other"]]], "spec.template.metadata.labels"),
             ("no selector", ["selector": .null], "spec.selector"),
@@ -160,8 +170,10 @@ extension Stories {
 
         @Test(arguments: Backend.all) func badWorkloadsAreRefused(_ backend: Backend) async throws {
             try await ConformanceWorld.run(on: backend) { world in
+                let badJobs =
+                    Self.badJobs + (world.cluster.features.contains(.indexedJobs) ? Self.badIndexedJobs : [])
                 let all =
-                    Self.badJobs.map { ($0.what, Path.jobs, Sample.job("x", $0.spec), $0.field) }
+                    badJobs.map { ($0.what, Path.jobs, Sample.job("x", $0.spec), $0.field) }
                     + Self.badDeployments.map { ($0.what, Path.deployments, Sample.deployment("x", $0.spec), $0.field) }
                     + Self.badServices.map { bad in
                         let service: JSONValue = [
