@@ -60,7 +60,7 @@ extension Stories {
                     "conditions": [
                         [
                             "type": "Ready", "status": "True", "observedGeneration": 1, "reason": "Succeeded",
-                            "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z",
+                            "message": "done", "lastTransitionTime": "2026-01-01T00:00:00Z",
                         ]
                     ],
                     "steps": [

@@ -95,6 +95,7 @@ extension Stories {
             "namespaces: get",
             "serviceaccounts: get",
             "persistentvolumeclaims: get",
+            "configmaps assay-store: get",
         ]
 
         private static func expectRights(_ kubectl: Administrator) async throws {

@@ -44,6 +44,12 @@ extension TrainingJob {
             "spec": ["podReplacementPolicy": "Failed"],
         ]
         job["metadata", "namespace"] = JSONValue(metadata.namespace)
+        if let queue = spec.queueName {
+            job["metadata", "labels", Label.queueName] = .string(queue)
+            job["metadata", "labels", Label.priorityClass] = JSONValue(spec.workloadPriorityClass)
+            // From here on the field is the queue's.
+            job["spec", "suspend"] = true
+        }
         if let limit = spec.backoffLimit { job["spec", "backoffLimit"] = JSONValue(limit) }
         if let seconds = spec.activeDeadlineSeconds { job["spec", "activeDeadlineSeconds"] = .integer(seconds) }
         return job

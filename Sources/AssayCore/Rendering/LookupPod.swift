@@ -68,6 +68,8 @@ extension TrainingJob {
         var plain = TrainingJobSpec()
         plain.backoffLimit = 1
         plain.activeDeadlineSeconds = LookupPod.deadline
+        plain.queueName = pod.spec.queueName
+        plain.workloadPriorityClass = pod.spec.workloadPriorityClass
         var job = renderedJob(name: name, spec: plain, labels: labels)
         job["spec", "template"] = pod.rendered(labels: labels)
         return job

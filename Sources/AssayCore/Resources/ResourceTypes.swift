@@ -20,6 +20,9 @@ public enum Label {
     public static let allowUse = "assay.dev/allow-use"
     /// Flux's request to reconcile, echoed in `status.lastHandledReconcileAt`.
     public static let requestedAt = "reconcile.fluxcd.io/requestedAt"
+    /// Kueue's, on Jobs.
+    public static let queueName = "kueue.x-k8s.io/queue-name"
+    public static let priorityClass = "kueue.x-k8s.io/priority-class"
     public static let defaultContainer = "kubectl.kubernetes.io/default-container"
 }
 

@@ -16,13 +16,17 @@ public struct TrainingJobSpec: Sendable, Hashable {
     public var podFailurePolicy: JSONValue?
     public var ttlSecondsAfterFinished: Int?
     public var suspend: Bool?
+    /// A LocalQueue of Kueue's, which then decides when the Jobs run.
+    public var queueName: String?
+    /// A WorkloadPriorityClass of Kueue's.
+    public var workloadPriorityClass: String?
 
     public init(
         parameters: [String: String] = [:], seed: Int64? = nil, template: PodTemplate? = nil,
         steps: [TrainingStep] = [], artifact: GivenArtifact? = nil, artifactStore: ArtifactStoreSpec? = nil,
         backoffLimit: Int? = nil,
         activeDeadlineSeconds: Int64? = nil, podFailurePolicy: JSONValue? = nil, ttlSecondsAfterFinished: Int? = nil,
-        suspend: Bool? = nil
+        suspend: Bool? = nil, queueName: String? = nil, workloadPriorityClass: String? = nil
     ) {
         self.parameters = parameters
         self.seed = seed
@@ -35,6 +39,8 @@ public struct TrainingJobSpec: Sendable, Hashable {
         self.podFailurePolicy = podFailurePolicy
         self.ttlSecondsAfterFinished = ttlSecondsAfterFinished
         self.suspend = suspend
+        self.queueName = queueName
+        self.workloadPriorityClass = workloadPriorityClass
     }
 
     public init(json cursor: JSONCursor) throws(JSONShapeError) {
@@ -50,12 +56,17 @@ public struct TrainingJobSpec: Sendable, Hashable {
         podFailurePolicy = try cursor["podFailurePolicy"].optionalObject().map(JSONValue.object)
         ttlSecondsAfterFinished = try cursor["ttlSecondsAfterFinished"].optionalInt()
         suspend = try cursor["suspend"].optionalBool()
+        queueName = try cursor["queueName"].optionalString()
+        workloadPriorityClass = try cursor["workloadPriorityClass"].optionalString()
     }
 
     public var json: JSONValue {
         var result = immutableJSON
         if let ttlSecondsAfterFinished { result["ttlSecondsAfterFinished"] = JSONValue(ttlSecondsAfterFinished) }
         if let suspend { result["suspend"] = .bool(suspend) }
+        // Where a training waits for its turn makes no other training of it.
+        result["queueName"] = JSONValue(queueName)
+        result["workloadPriorityClass"] = JSONValue(workloadPriorityClass)
         return result
     }
 

@@ -19,6 +19,10 @@ extension StepPlanner {
             if child.isComplete { succeed(child, pods) } else { fail(child, pods) }
             return
         }
+        if let queue = spec.queueName {
+            attend(child, pods, in: queue)
+            return
+        }
         let wanted = spec.suspend ?? false
         if child.suspend != wanted {
             result.actions.append(.patch(child, ["spec": ["suspend": .bool(wanted)]]))
@@ -28,6 +32,16 @@ extension StepPlanner {
         } else {
             tellProgress(child, pods)
         }
+    }
+
+    /// Whether the Job is held is the queue's to say, and so are node selectors and tolerations: nothing of it is changed.
+    private mutating func attend(_ child: JobObservation, _ pods: [PodObservation], in queue: String) {
+        guard child.suspend else {
+            tellProgress(child, pods)
+            return
+        }
+        situation = .progressing(
+            .pending, reason: "Queued", message: "the Job \(child.metadata.name) waits in the queue \(queue)")
     }
 
     private mutating func tellProgress(_ child: JobObservation, _ pods: [PodObservation]) {

@@ -113,7 +113,7 @@ extension TrainingJobPlanner {
     /// The result, if there is one, stays; what was asked for now will not be done.
     mutating func stallAsChanged() {
         let message =
-            "spec is immutable but for suspend and ttlSecondsAfterFinished; take the change back, or make a new "
+            "spec is immutable but for suspend, the queue and ttlSecondsAfterFinished; take the change back, or make a new "
             + "TrainingJob"
         status.reason = "SpecChanged"
         conditions.settle(
@@ -165,7 +165,7 @@ extension TrainingJobPlanner {
 
     private func isTrouble(_ reason: String) -> Bool {
         ![
-            TrainingJobPlan.jobCreated, "LookingUp", "Starting", "Training", "Sealing", "Suspended",
+            TrainingJobPlan.jobCreated, "LookingUp", "Queued", "Starting", "Training", "Sealing", "Suspended",
             "WaitingForDeletion",
         ].contains(
             reason)

@@ -26,6 +26,20 @@ extension TrainingJobSpec {
         if let ttlSecondsAfterFinished, ttlSecondsAfterFinished < 0 {
             problems.append(.init("\(path).ttlSecondsAfterFinished", "must not be negative"))
         }
+        return problems + queueProblems(at: path)
+    }
+
+    private func queueProblems(at path: String) -> [FieldProblem] {
+        var problems: [FieldProblem] = []
+        for (field, name) in [("queueName", queueName), ("workloadPriorityClass", workloadPriorityClass)] {
+            guard let name, !Bounds.isDNSLabel(name) else { continue }
+            problems.append(
+                .init("\(path).\(field)", "must be 1 to 63 of a-z, 0-9 and -, and begin and end with a letter or digit")
+            )
+        }
+        if workloadPriorityClass != nil, queueName == nil {
+            problems.append(.init("\(path).workloadPriorityClass", "has no meaning without queueName; give both"))
+        }
         return problems
     }
 
