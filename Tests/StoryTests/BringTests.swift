@@ -83,18 +83,7 @@ extension Stories {
 
         /// The namespace's claim, on a directory of this machine, and its store.
         private static func makeStore(_ world: StoryWorld, at path: String) async throws {
-            let volume: JSONValue = [
-                "metadata": ["name": .string(world.namespace)],
-                "spec": [
-                    "capacity": ["storage": "1Gi"], "accessModes": ["ReadWriteOnce"],
-                    "hostPath": ["path": .string(path)],
-                    "claimRef": [
-                        "apiVersion": "v1", "kind": "PersistentVolumeClaim", "name": "models",
-                        "namespace": .string(world.namespace),
-                    ],
-                ],
-            ]
-            _ = try await world.client.create(.persistentVolumes, volume, fieldManager: "story")
+            try await world.makeVolume(forClaim: "models", at: path)
             try await world.apply(
                 yaml: """
                     apiVersion: v1

@@ -159,6 +159,21 @@ struct StoryWorld: Sendable {
         }
     }
 
+    /// A volume for a claim of the story's namespace, on a directory of this machine.
+    func makeVolume(forClaim claim: String, at path: String) async throws {
+        let volume: JSONValue = [
+            "metadata": ["name": .string(namespace)],
+            "spec": [
+                "capacity": ["storage": "1Gi"], "accessModes": ["ReadWriteOnce"], "hostPath": ["path": .string(path)],
+                "claimRef": [
+                    "apiVersion": "v1", "kind": "PersistentVolumeClaim", "name": .string(claim),
+                    "namespace": .string(namespace),
+                ],
+            ],
+        ]
+        _ = try await client.create(.persistentVolumes, volume, fieldManager: "story")
+    }
+
     private static func type(of document: JSONValue) -> ResourceType? {
         let known: [ResourceType] = [
             .trainingJobs, .mlModels, .persistentVolumeClaims, .services, .resourceQuotas, .configMaps,

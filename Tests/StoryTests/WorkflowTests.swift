@@ -100,18 +100,7 @@ extension Stories {
         private static func makeClaim(_ world: StoryWorld, at path: String) async throws {
             if world.cluster.local == nil {
                 // Nothing provisions volumes there.
-                let volume: JSONValue = [
-                    "metadata": ["name": .string(world.namespace)],
-                    "spec": [
-                        "capacity": ["storage": "1Gi"], "accessModes": ["ReadWriteOnce"],
-                        "hostPath": ["path": .string(path)],
-                        "claimRef": [
-                            "apiVersion": "v1", "kind": "PersistentVolumeClaim", "name": "models",
-                            "namespace": .string(world.namespace),
-                        ],
-                    ],
-                ]
-                _ = try await world.client.create(.persistentVolumes, volume, fieldManager: "story")
+                try await world.makeVolume(forClaim: "models", at: path)
             }
             try await world.apply(yaml: claim)
         }
