@@ -87,6 +87,7 @@ struct SealCommand: AsyncParsableCommand {
     @Option(help: "What the step was told in ASSAY_RUN.") var run: String?
     @Option(help: "The tag by which the result is found again; none is given unless told.") var key: String?
     @Option(help: "Where files may be written for as long as it runs.") var scratchDirectory: String?
+    @Option(help: "Which of the step's pods this is, from 0; the first alone keeps its outputs.") var rank = 0
     @Option(help: "The file that the digests are written to.") var report = "/dev/termination-log"
     @OptionGroup var access: StoreAccess
 
@@ -102,6 +103,10 @@ struct SealCommand: AsyncParsableCommand {
     }
 
     private func seal() async throws {
+        guard rank == 0 else {
+            print("the pod of rank 0 keeps the outputs; this one is of rank \(rank)")
+            return
+        }
         let place = try access.store(store.place)
         var sealed: [SealedArtifact] = []
         for name in outputs {

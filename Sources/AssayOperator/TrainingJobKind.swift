@@ -53,12 +53,29 @@ struct TrainingJobKind: Reconciled {
         }
         let store = TrainingJobPlan.store(of: trainingJob) ?? observation.defaultStore.spec
         if let name = store?.claimName { observation.claim = try await client.claim(name, namespace: key.namespace) }
+        try await readForNodes(&observation, spec, key)
         for reference in TrainingJobPlan.references(of: trainingJob) {
             observation.references[reference] = try await client.version(of: reference, namespace: key.namespace)
         }
         let account = ObjectKey(namespace: key.namespace, name: "default")
         observation.policy.serviceAccounts[account.name] = try await client.object(
             .serviceAccounts, account, ServiceAccountObservation.init(json:))
+    }
+
+    private func readForNodes(
+        _ observation: inout TrainingJobObservation, _ spec: TrainingJobSpec, _ key: ObjectKey
+    ) async throws(KubernetesError) {
+        for name in Set(spec.steps.compactMap(\.checkpointClaim)) {
+            observation.checkpointClaims[name] = try await client.claim(name, namespace: key.namespace)
+        }
+        guard spec.steps.contains(where: { $0.nodes != nil }) else { return }
+        observation.serverVersion = try await client.serverVersion()
+        for name in TrainingJobPlan.serviceNames(of: observation.trainingJob) {
+            let service = ObjectKey(namespace: key.namespace, name: name)
+            if let service = try await client.object(.services, service, ServiceObservation.init(json:)) {
+                observation.services.append(service)
+            }
+        }
     }
 
     /// What other trainings of the namespace are known to have had, as far as it may be taken for what this one would have.
@@ -89,7 +106,8 @@ struct TrainingJobKind: Reconciled {
     private func read(_ key: ObjectKey) async throws(KubernetesError) -> TrainingJobObservation? {
         guard let trainingJob = try await client.object(Self.type, key, TrainingJob.init(json:)) else { return nil }
         let jobs = try await readJobs(of: trainingJob)
-        return TrainingJobObservation(trainingJob: trainingJob, jobs: jobs, pods: try await readPods(of: jobs, key))
+        let owners = Set(jobs.map(\.metadata.uid)).union(trainingJob.status.value?.jobUIDs ?? [])
+        return TrainingJobObservation(trainingJob: trainingJob, jobs: jobs, pods: try await readPods(of: owners, key))
     }
 
     private func cachedJobs(of trainingJob: TrainingJob) -> [JobObservation] {
@@ -114,10 +132,8 @@ struct TrainingJobKind: Reconciled {
         return jobs.uniqueByUID(\.metadata)
     }
 
-    private func readPods(of jobs: [JobObservation], _ key: ObjectKey) async throws(KubernetesError) -> [PodObservation]
-    {
-        let owners = Set(jobs.map(\.metadata.uid))
-        return try await client.objects(
+    private func readPods(of owners: Set<String>, _ key: ObjectKey) async throws(KubernetesError) -> [PodObservation] {
+        try await client.objects(
             .pods, namespace: key.namespace,
             ListOptions(labelSelector: "\(Caches.managedSelector),\(Label.trainingJob)=\(key.name)"),
             PodObservation.init(json:)

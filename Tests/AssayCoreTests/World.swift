@@ -12,6 +12,9 @@ struct World {
     var now = Timestamp(seconds: 1_800_000_000)
     var policy = PodPolicy()
     var claim = ClaimObservation.ofManyNodes
+    /// On which steps keep checkpoints.
+    var checkpointClaims: [String: ClaimObservation] = [:]
+    var serverVersion: ServerVersion?
     var defaultStore = DefaultStore.missing
     var references: [TemplateReference: ReferenceObservation] = [:]
     var operatorImage: String? = "assay:1"
@@ -138,7 +141,9 @@ struct World {
             trainingJob: trainingJob, jobs: try all(.jobs).map { try JobObservation(json: $0) },
             pods: try all(.pods).map { try PodObservation(json: $0) },
             events: try all(.events).map { try EventObservation(json: $0) }, policy: policy,
-            claim: live ? claim : .none, defaultStore: live ? defaultStore : .unknown,
+            claim: live ? claim : .none, checkpointClaims: live ? checkpointClaims : [:],
+            services: live ? try all(.services).map { try ServiceObservation(json: $0) } : [],
+            serverVersion: live ? serverVersion : nil, defaultStore: live ? defaultStore : .unknown,
             references: live ? references : [:], records: try records(for: trainingJob), operatorImage: operatorImage,
             isLive: live)
     }

@@ -31,7 +31,7 @@ enum StoreLocation: Sendable, Hashable {
     private static func claim(in text: String) throws(Problem) -> StoreLocation {
         var parts = text.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
         let name = parts.removeFirst()
-        guard name.split(separator: ".", omittingEmptySubsequences: false).allSatisfy({ Bounds.isDNSLabel(String($0)) })
+        guard Bounds.isSubdomain(name)
         else { throw Problem(message: "\"\(name)\" is no name of a PersistentVolumeClaim, as in pvc://models/wine") }
         if parts.last == "" { parts.removeLast() }
         // The path becomes a part of the arguments and of a mount's path.
@@ -54,7 +54,7 @@ enum StoreLocation: Sendable, Hashable {
     private static func bucket(_ text: String) throws(Problem) -> String {
         let parts = text.split(separator: "/", omittingEmptySubsequences: false)
         guard let name = parts.first, (3...63).contains(name.utf8.count),
-            name.split(separator: ".", omittingEmptySubsequences: false).allSatisfy({ Bounds.isDNSLabel(String($0)) })
+            Bounds.isSubdomain(String(name))
         else { throw Problem(message: "\"\(parts.first ?? "")\" is no name of a bucket, as in s3://models/wine") }
         guard parts.dropFirst().allSatisfy({ $0 != "." && $0 != ".." && $0.utf8.allSatisfy(isPathByte) }) else {
             throw Problem(message: "the prefix must be of A-Z a-z 0-9 _ . - and /, without . or .. as a part of it")

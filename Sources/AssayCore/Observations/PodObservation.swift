@@ -49,6 +49,11 @@ public struct PodObservation: Sendable, Hashable {
         }
     }
 
+    /// Which of an Indexed Job's pods it is.
+    var index: Int? { metadata.annotations[Label.completionIndex].flatMap { Int($0) } }
+
+    var hasEnded: Bool { phase == "Succeeded" || phase == "Failed" }
+
     /// When the last container ended.
     var finishedAt: Timestamp? { containers.compactMap { $0.terminated?.finishedAt }.max() }
 }

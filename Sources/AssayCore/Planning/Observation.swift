@@ -6,13 +6,19 @@ public struct TrainingJobObservation: Sendable, Hashable {
     /// Every Job of the namespace that is controlled by the TrainingJob or has the name of one of its attempts
     /// (`TrainingJobPlan.jobNames(of:)`), whoever owns it.
     public var jobs: [JobObservation]
-    /// The pods that those Jobs control.
+    /// The pods that those Jobs control; among what was read live, also those of Jobs that are gone.
     public var pods: [PodObservation]
     /// Warnings about those Jobs; may be empty.
     public var events: [EventObservation]
     public var policy: PodPolicy
     /// The claim that `spec.artifactStore` names.
     public var claim: ClaimObservation
+    /// The claims that steps keep checkpoints on, by name.
+    public var checkpointClaims: [String: ClaimObservation]
+    /// The Services of the names that steps of several nodes need (`TrainingJobPlan.serviceNames(of:)`), whoever owns them.
+    public var services: [ServiceObservation]
+    /// What the server is; nil where no step asks for what old ones do not have.
+    public var serverVersion: ServerVersion?
     /// The namespace's store, for a training that names none.
     public var defaultStore: DefaultStore
     /// What the templates of steps refer to.
@@ -28,7 +34,9 @@ public struct TrainingJobObservation: Sendable, Hashable {
     public init(
         trainingJob: TrainingJob, jobs: [JobObservation] = [], pods: [PodObservation] = [],
         events: [EventObservation] = [], policy: PodPolicy = PodPolicy(), claim: ClaimObservation = .none,
-        defaultStore: DefaultStore = .unknown, references: [TemplateReference: ReferenceObservation] = [:],
+        checkpointClaims: [String: ClaimObservation] = [:], services: [ServiceObservation] = [],
+        serverVersion: ServerVersion? = nil, defaultStore: DefaultStore = .unknown,
+        references: [TemplateReference: ReferenceObservation] = [:],
         records: [String: StepRecord] = [:], operatorImage: String? = nil, isLive: Bool = false
     ) {
         self.trainingJob = trainingJob
@@ -37,6 +45,9 @@ public struct TrainingJobObservation: Sendable, Hashable {
         self.events = events
         self.policy = policy
         self.claim = claim
+        self.checkpointClaims = checkpointClaims
+        self.services = services
+        self.serverVersion = serverVersion
         self.defaultStore = defaultStore
         self.references = references
         self.records = records

@@ -23,6 +23,12 @@ public enum ChildName {
             prefix: step.isEmpty ? name : "\(name)-\(step)", suffix: String(attempt), identity: identity)
     }
 
+    /// The Service by which the pods of a step of several nodes find each other, in every attempt. No attempt has an empty
+    /// number.
+    static func nodes(namespace: String, name: String, uid: String, step: String) -> String {
+        make(prefix: "\(name)-\(step)", suffix: "nodes", identity: [namespace, name, uid, step, ""])
+    }
+
     /// The Job that looks for what is there already. No step has an empty name.
     static func lookup(namespace: String, name: String, uid: String, number: Int) -> String {
         make(prefix: name, suffix: "resolve-\(number)", identity: [namespace, name, uid, "", String(number)])

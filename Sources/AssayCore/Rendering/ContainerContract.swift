@@ -12,6 +12,8 @@ public enum ContainerContract {
     public static let metricsFile = "ASSAY_METRICS_FILE"
     /// Of a step: its parameters as a JSON object.
     static let parametersFile = "ASSAY_PARAMETERS_FILE"
+    /// Of a step that has one: a directory that its attempts share, and that outlives them.
+    static let checkpointDirectory = "ASSAY_CHECKPOINT_DIR"
     static let defaultTerminationMessagePath = "/dev/termination-log"
 
     /// `learningRate` becomes `ASSAY_PARAM_LEARNINGRATE`; whatever is no letter or digit becomes `_`.

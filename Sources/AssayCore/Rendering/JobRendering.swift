@@ -22,9 +22,12 @@ extension TrainingJob {
         var labels = [Label.managedBy: Label.manager, Label.step: step.name]
         labels[Label.trainingJob] = metadata.name
         var job = renderedJob(name: name, spec: spec, labels: labels)
-        let pod = StepPod(run: workflowRun, spec: spec, step: step, inputs: inputs, key: key, image: image)
+        let nodes = NodeGroup(of: step, in: self)
+        let pod = StepPod(
+            job: name, run: workflowRun, spec: spec, step: step, inputs: inputs, key: key, nodes: nodes, image: image)
         job["spec", "template"] = pod.rendered(labels: labels)
         job["spec", "podFailurePolicy"] = pod.failurePolicy
+        nodes?.apply(to: &job)
         return job
     }
 

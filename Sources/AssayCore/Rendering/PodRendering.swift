@@ -44,8 +44,11 @@ struct PodRendering {
 
     /// Puts variables before the container's own, which may then refer to them as `$(NAME)`.
     static func prepend(_ variables: [(name: String, value: String)], to container: inout JSONValue) {
-        let ours = variables.map { ["name": .string($0.name), "value": .string($0.value)] as JSONValue }
-        container["env"] = .array(ours + (container["env"]?.array ?? []))
+        prepend(variables.map { ["name": .string($0.name), "value": .string($0.value)] }, to: &container)
+    }
+
+    static func prepend(_ variables: [JSONValue], to container: inout JSONValue) {
+        container["env"] = .array(variables + (container["env"]?.array ?? []))
     }
 
     /// A failed container's last words reach the condition through it.

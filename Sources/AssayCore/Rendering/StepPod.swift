@@ -6,16 +6,23 @@ import KubernetesModel
 /// `assay-fetch` comes first and brings the inputs. Where the step has outputs, the user's container is the last of the
 /// init containers, and the pod's container is `assay-seal`: when that has ended well, the Job counts the pod, and what
 /// was made is in the store. Without outputs the user's containers stay what they are.
+///
+/// Of a step of several nodes the first pod alone keeps what it has made.
 struct StepPod {
+    /// What its Job is called.
+    let job: String
     let run: String
     let spec: TrainingJobSpec
     let step: TrainingStep
     let inputs: [SealedArtifact]
     /// Under which the store shall have what it makes; nil where nobody could find it by one.
     let key: String?
+    let nodes: NodeGroup?
     /// The operator's.
     let image: String
 
+    private static let checkpointVolume = ArtifactContainer.prefix + "checkpoint"
+    private static let checkpointDirectory = ArtifactContainer.root + "/checkpoint"
     /// Beside the directories of the outputs; none of those has a dot in its name.
     private static let metricsFile = ArtifactContainer.outputsDirectory + "/metrics.json"
 
@@ -33,9 +40,11 @@ struct StepPod {
         pod.template["spec", "restartPolicy"] = "Never"
         pod.forEachContainer { container in
             PodRendering.prepend(variables(container), to: &container)
+            if let nodes { PodRendering.prepend(nodes.variables(job: job, container: container), to: &container) }
             PodRendering.fallBackToLogs(&container)
-            PodRendering.mount(mounts(readOnlyInputs: true), in: &container)
+            PodRendering.mount(mounts(readOnlyInputs: true) + checkpointMounts, in: &container)
         }
+        if let nodes { pod.template["spec", "subdomain"] = .string(nodes.service) }
         var first = [fetch]
         first += pod.template["spec", "initContainers"]?.array ?? []
         if seals {
@@ -63,6 +72,9 @@ struct StepPod {
             result.append(
                 (ContainerContract.variable(forOutput: name), "\(ArtifactContainer.outputsDirectory)/\(name)"))
         }
+        if step.checkpointClaim != nil {
+            result.append((ContainerContract.checkpointDirectory, Self.checkpointDirectory))
+        }
         return result
     }
 
@@ -75,6 +87,14 @@ struct StepPod {
             result.append(ArtifactContainer.mount(ArtifactContainer.outputsVolume, ArtifactContainer.outputsDirectory))
         }
         return result
+    }
+
+    /// A directory of the claim that is this step's of this run, whatever its attempt.
+    private var checkpointMounts: [JSONValue] {
+        guard step.checkpointClaim != nil else { return [] }
+        var mount = ArtifactContainer.mount(Self.checkpointVolume, Self.checkpointDirectory)
+        mount["subPath"] = .string("checkpoints/\(run)/\(step.name)")
+        return [mount]
     }
 
     // MARK: Ours
@@ -98,13 +118,17 @@ struct StepPod {
             ours.storeArguments + ["--patience", String(spec.artifactStore?.patience ?? 3600)] + outputArguments
         arguments += ["--metrics-file", Self.metricsFile, "--run", run]
         var mounts = [outputs]
-        if let key {
+        // What the first of several pods has made counts once all of them have ended well, which none of them knows.
+        if let key, nodes == nil {
             // What the step has read is needed no more.
             arguments += ["--key", key, "--scratch-directory", ArtifactContainer.inputsDirectory]
             mounts.append(ArtifactContainer.mount(ArtifactContainer.inputsVolume, ArtifactContainer.inputsDirectory))
         }
-        return ours.rendered(
+        if nodes != nil { arguments += ["--rank", "$(\(NodeGroup.rankVariable))"] }
+        var seal = ours.rendered(
             ArtifactContainer.seal, arguments: arguments, mounts: mounts + ours.storeMounts(readOnly: false))
+        if nodes != nil { PodRendering.prepend([NodeGroup.rank], to: &seal) }
+        return seal
     }
 
     private var outputArguments: [String] {
@@ -114,6 +138,10 @@ struct StepPod {
     private var volumes: [JSONValue] {
         var result = [ArtifactContainer.emptyVolume(ArtifactContainer.inputsVolume)]
         if seals { result.append(ArtifactContainer.emptyVolume(ArtifactContainer.outputsVolume)) }
+        if let claim = step.checkpointClaim {
+            result.append(
+                ["name": .string(Self.checkpointVolume), "persistentVolumeClaim": ["claimName": .string(claim)]])
+        }
         return seals || !step.inputs.isEmpty ? result + ours.storeVolumes : result
     }
 }

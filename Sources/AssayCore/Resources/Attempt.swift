@@ -1,7 +1,8 @@
 import JSON
 import KubernetesModel
 
-/// One batch Job of a TrainingJob. There is a second only where the first was lost before it had a result.
+/// One batch Job of a TrainingJob. There is a second only where the first was lost before it had a result, or, of a step
+/// of several nodes, where one of its pods has failed.
 public struct Attempt: Sendable, Hashable {
     public enum Outcome: String, Sendable, Hashable, CaseIterable {
         case running = "Running"

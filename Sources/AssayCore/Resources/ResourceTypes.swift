@@ -23,6 +23,8 @@ public enum Label {
     /// Kueue's, on Jobs.
     public static let queueName = "kueue.x-k8s.io/queue-name"
     public static let priorityClass = "kueue.x-k8s.io/priority-class"
+    /// The Job controller's, on the pods of Indexed Jobs.
+    public static let completionIndex = "batch.kubernetes.io/job-completion-index"
     public static let defaultContainer = "kubectl.kubernetes.io/default-container"
 }
 

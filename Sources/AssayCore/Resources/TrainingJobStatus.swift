@@ -61,6 +61,9 @@ public struct TrainingJobStatus: Sendable, Hashable {
 
     var allAttempts: [Attempt] { attempts + steps.flatMap(\.attempts) + lookups }
 
+    /// Of the Jobs that it has had, as far as they were seen.
+    public var jobUIDs: [String] { allAttempts.compactMap(\.jobUID) }
+
     /// What there is to serve.
     public var allArtifacts: [SealedArtifact] { artifacts + steps.flatMap(\.outputs) }
 

@@ -11,6 +11,10 @@ public struct TrainingStep: Sendable, Hashable {
     /// The names of the parameters that it is told; no others are.
     public var parameters: [String]
     public var reuse: Reuse?
+    /// How many pods it runs in at once, which find each other; nil for one that needs no other.
+    public var nodes: Int?
+    /// The PersistentVolumeClaim on which it has a directory that its attempts share.
+    public var checkpointClaim: String?
     public var template: PodTemplate
 
     /// Whether a result that is there already is taken for what the step would make again.
@@ -23,13 +27,15 @@ public struct TrainingStep: Sendable, Hashable {
 
     public init(
         name: String, inputs: [String] = [], outputs: [String] = [], parameters: [String] = [],
-        reuse: Reuse? = nil, template: PodTemplate
+        reuse: Reuse? = nil, nodes: Int? = nil, checkpointClaim: String? = nil, template: PodTemplate
     ) {
         self.name = name
         self.inputs = inputs
         self.outputs = outputs
         self.parameters = parameters
         self.reuse = reuse
+        self.nodes = nodes
+        self.checkpointClaim = checkpointClaim
         self.template = template
     }
 
@@ -39,6 +45,8 @@ public struct TrainingStep: Sendable, Hashable {
         outputs = try cursor["outputs"].map { element throws(JSONShapeError) in try element.string() }
         parameters = try cursor["parameters"].map { element throws(JSONShapeError) in try element.string() }
         reuse = try cursor["reuse"].optionalEnum()
+        nodes = try cursor["nodes"].optionalInt()
+        checkpointClaim = cursor["checkpoint"].exists ? try cursor["checkpoint"]["claim"].string() : nil
         template = try PodTemplate(json: cursor["template"])
     }
 
@@ -48,6 +56,8 @@ public struct TrainingStep: Sendable, Hashable {
         if !outputs.isEmpty { result["outputs"] = JSONValue(outputs) }
         if !parameters.isEmpty { result["parameters"] = JSONValue(parameters) }
         result["reuse"] = JSONValue(reuse?.rawValue)
+        if let nodes { result["nodes"] = JSONValue(nodes) }
+        if let checkpointClaim { result["checkpoint"] = ["claim": .string(checkpointClaim)] }
         return result
     }
 }

@@ -6,14 +6,15 @@ public enum StepKey {
     private static let version = "1"
 
     /// What goes into a step besides images and inputs: its template as it was written, its outputs, seed, the parameters that it
-    /// is told, and the versions of what the template refers to. Neither its name nor where an image is from is of it.
+    /// is told, the number of its nodes, and the versions of what the template refers to. Neither its name, nor where an image
+    /// is from, nor where an attempt goes on from is of it.
     static func recipe(
         of step: TrainingStep, in spec: TrainingJobSpec, references: [(TemplateReference, String)]
     ) -> String {
         var pod = PodRendering(step.template)
         pod.forEachContainer { $0["image"] = nil }
         var document = step.json
-        for field in ["name", "reuse", "inputs"] { document[field] = nil }
+        for field in ["name", "reuse", "inputs", "checkpoint"] { document[field] = nil }
         document["template"] = pod.template
         document["outputs"] = JSONValue(step.outputs.sorted())
         document["parameters"] = JSONValue(spec.parameters.filter { step.parameters.contains($0.key) })

@@ -53,8 +53,12 @@ extension StepPlanner {
             // Between two tries: why the last one failed.
             trouble = trouble ?? lastFailure(pods)
         }
-        let isSealing = pods.contains { $0.containers.contains { $0.name == ArtifactContainer.seal && $0.isRunning } }
-        let isRunning = isSealing || pods.contains(where: isRunning)
+        // Of several nodes the first alone seals; the others' containers for it end at once.
+        let isSealing = pods.contains {
+            ($0.index ?? 0) == 0 && $0.containers.contains { $0.name == ArtifactContainer.seal && $0.isRunning }
+        }
+        let running = pods.count(where: isRunning)
+        let isRunning = isSealing || running > 0
         guard let trouble else {
             updateAttempt {
                 $0.reason = nil
@@ -67,7 +71,7 @@ extension StepPlanner {
             } else {
                 situation = .progressing(
                     isRunning ? .running : .pending, reason: isRunning ? "Training" : "Starting",
-                    message: isRunning ? "the Job \(name) runs" : "the Job \(name) starts")
+                    message: isRunning ? "the Job \(name) runs\(onNodes(running))" : "the Job \(name) starts")
             }
             return
         }
@@ -94,7 +98,7 @@ extension StepPlanner {
     private mutating func succeed(_ child: JobObservation, _ pods: [PodObservation]) {
         let end = child.completionTime ?? child.conditions["Complete"]?.lastTransitionTime ?? now.truncatedToSeconds
         let counted =
-            pods.filter { $0.phase == "Succeeded" }
+            pods.filter { $0.phase == "Succeeded" && (step.nodes == nil || $0.index == 0) }
             .max { ($0.finishedAt ?? end, $0.metadata.uid) < ($1.finishedAt ?? end, $1.metadata.uid) }
         guard keepOutputs(of: counted), keepImport(of: counted) else { return }
         status.completionTime = end
@@ -125,7 +129,7 @@ extension StepPlanner {
             lose(
                 attempt, reason: "ResultLost", message: "the pod that succeeded was gone before its outputs were known",
                 inAll:
-                    "the pod that succeeded was gone \(attempt.number) times before its outputs were known; keep pods "
+                    "the pod that succeeded was gone \(lostAttempts + 1) times before its outputs were known; keep pods "
                     + "of finished Jobs for some seconds, and make a new TrainingJob",
                 note: "the pod of the Job \(attempt.job) was gone before its outputs were known; it runs again")
             return false
@@ -146,7 +150,7 @@ extension StepPlanner {
         guard let pod else {
             let message = "the pod that succeeded was gone before it was known what it has read"
             lose(
-                attempt, reason: "ResultLost", message: message, inAll: "\(message), \(attempt.number) times",
+                attempt, reason: "ResultLost", message: message, inAll: "\(message), \(lostAttempts + 1) times",
                 note: "\(message); it runs again")
             return false
         }
@@ -218,7 +222,6 @@ extension StepPlanner {
             message += " (\(Text.tail(failed?.message ?? "")))"
         default: break
         }
-        status.completionTime = end
         updateAttempt {
             $0.outcome = .failed
             $0.reason = reason
@@ -226,14 +229,23 @@ extension StepPlanner {
             $0.pod = trouble?.pod
             $0.completionTime = end
         }
+        if ofJob == "BackoffLimitExceeded", let attempt = status.attempts.last, mayRetry(attempt) {
+            retry(attempt)
+            return
+        }
+        status.completionTime = end
         situation = .failed(reason: reason, message: message)
     }
 
     private func lastFailure(_ pods: [PodObservation]) -> PodTrouble? {
-        let ended = pods.filter { $0.phase == "Failed" }
+        var ended = pods.filter { $0.phase == "Failed" }
             .sorted { ($0.finishedAt ?? now, $0.metadata.name) > ($1.finishedAt ?? now, $1.metadata.name) }
+        // Of several nodes the others fail because the first one did.
+        if step.nodes != nil { ended.reverse() }
         for pod in ended {
-            if let trouble = PodTrouble.failure(pod, template: step.template, path: path) { return trouble }
+            guard var trouble = PodTrouble.failure(pod, template: step.template, path: path) else { continue }
+            if step.nodes != nil, let index = pod.index { trouble.message = "rank \(index): \(trouble.message)" }
+            return trouble
         }
         return nil
     }

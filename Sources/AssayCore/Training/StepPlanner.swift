@@ -68,6 +68,8 @@ struct StepPlanner {
             situation = .failed(reason: last?.reason ?? "Failed", message: last?.message ?? "")
         } else if let last, last.outcome == .running {
             follow(last)
+        } else if let last, last.outcome == .failed {
+            retry(last)
         } else if inputs != nil, mayBegin {
             let number = (last?.number ?? 0) + 1
             begin(TrainingJobPlan.jobName(of: job, step: step.name, attempt: number), number: number)
@@ -93,7 +95,7 @@ struct StepPlanner {
         }
         lose(
             attempt, reason: "JobDeleted", message: "the Job was deleted before it had a result",
-            inAll: "the Job was deleted \(attempt.number) times before it had a result; make a new TrainingJob",
+            inAll: "the Job was deleted \(lostAttempts + 1) times before it had a result; make a new TrainingJob",
             note: "the Job \(attempt.job) was deleted before it had a result; training starts again")
     }
 
@@ -106,7 +108,7 @@ struct StepPlanner {
             $0.message = message
             $0.completionTime = end
         }
-        guard attempt.number < TrainingJobPlan.mostAttempts else {
+        guard lostAttempts < TrainingJobPlan.mostAttempts else {
             updateAttempt { $0.message = inAll }
             status.completionTime = end
             situation = .failed(reason: reason, message: inAll)
@@ -119,7 +121,7 @@ struct StepPlanner {
 
     /// Creates the Job of an attempt, unless it is there or may not be. After a restart the caches may be so old that they
     /// know nothing of a Job that was made, had its result and was cleared away.
-    private mutating func begin(_ name: String, number: Int) {
+    mutating func begin(_ name: String, number: Int) {
         if let child = observed.jobs.first(where: { $0.metadata.name == name }) {
             guard isOurs(child.metadata) else { return }
             record(name, number: number)
@@ -139,6 +141,7 @@ struct StepPlanner {
             result.needsLiveObservation = true
             return
         }
+        guard pastPodsHaveEnded(), canMeet() else { return }
         result.actions.append(.create(.jobs, rendered, manager: FieldManager.spec))
         record(name, number: number)
         situation = .progressing(.pending, reason: TrainingJobPlan.jobCreated, message: "the Job \(name) is made")
@@ -169,7 +172,7 @@ struct StepPlanner {
             var pinned = step
             pinned.template = step.template.pinned(to: status.images)
             rendered = job.renderedJob(
-                name: name, spec: spec, step: pinned, inputs: inputs ?? [], key: status.key, image: image)
+                name: name, spec: specOfAttempt, step: pinned, inputs: inputs ?? [], key: status.key, image: image)
             // Ours are added to it by what it says of itself.
             checked = step.template.json
         } else {
@@ -190,6 +193,7 @@ struct StepPlanner {
     private mutating func hasStore() -> Bool {
         guard observed.isLive else { return true }
         let message: String
+        var reason = "StoreMissing"
         let path = spec.artifact == nil ? "spec.artifactStore" : "spec.artifact"
         if spec.artifactStore == nil, let problem = observed.defaultStore.problem(at: path),
             !step.outputs.isEmpty || !step.inputs.isEmpty || spec.artifact != nil
@@ -197,10 +201,13 @@ struct StepPlanner {
             message = problem
         } else if case .missing(let name) = observed.claim {
             message = "\(path).uri: the namespace has no PersistentVolumeClaim \(name); create it"
+        } else if let name = step.checkpointClaim, case .missing = observed.checkpointClaims[name] {
+            reason = "ClaimMissing"
+            message = "\(field("checkpoint.claim")): the namespace has no PersistentVolumeClaim \(name); create it"
         } else {
             return true
         }
-        situation = .progressing(.pending, reason: "StoreMissing", message: message)
+        situation = .progressing(.pending, reason: reason, message: message)
         result.requeueAfter = .seconds(15)
         return false
     }

@@ -71,13 +71,19 @@ public enum TrainingJobPlan {
         return Set(open.flatMap(\.template.references)).sorted()
     }
 
+    /// The names of the Services that its steps of several nodes have or get.
+    public static func serviceNames(of job: TrainingJob) -> [String] {
+        (job.spec.value?.steps ?? []).compactMap { NodeGroup(of: $0, in: job)?.service }
+    }
+
     /// The store of a workflow as far as it is known: nil where the namespace's must be asked.
     public static func store(of job: TrainingJob) -> ArtifactStoreSpec? {
         job.spec.value?.artifact?.store ?? job.spec.value?.artifactStore ?? job.status.value?.artifactStore
     }
 
     private static func jobNames(of job: TrainingJob, step: String, _ recorded: [Attempt]) -> [String] {
-        let next = recorded.last.map { $0.outcome == .lost ? $0.number + 1 : $0.number } ?? 1
+        let hasNext: Set<Attempt.Outcome> = step.isEmpty ? [.lost] : [.lost, .failed]
+        let next = recorded.last.map { hasNext.contains($0.outcome) ? $0.number + 1 : $0.number } ?? 1
         return Set(recorded.map(\.job) + [jobName(of: job, step: step, attempt: next)]).sorted()
     }
 

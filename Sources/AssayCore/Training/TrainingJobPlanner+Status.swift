@@ -166,7 +166,7 @@ extension TrainingJobPlanner {
     private func isTrouble(_ reason: String) -> Bool {
         ![
             TrainingJobPlan.jobCreated, "LookingUp", "Queued", "Starting", "Training", "Sealing", "Suspended",
-            "WaitingForDeletion",
+            "WaitingForDeletion", "WaitingForPods",
         ].contains(
             reason)
     }

@@ -85,7 +85,7 @@ struct TrainingJobPlanner {
         let step = spec.allSteps[index]
         return StepPlanner(
             observed: observed, spec: spec, step: step, path: spec.templatePath(of: index), now: now,
-            isChanged: isChanged, inputs: made.inputs(of: step), mayBegin: mayBegin(step),
+            isChanged: isChanged, inputs: made.inputs(of: step), mayBegin: mayBegin(step, spec),
             status: status(of: step, spec))
     }
 
@@ -99,12 +99,14 @@ struct TrainingJobPlanner {
     }
 
     /// Nothing more is begun once a step has failed, and of a volume that one node mounts one step at a time.
-    private func mayBegin(_ step: TrainingStep) -> Bool {
+    private func mayBegin(_ step: TrainingStep, _ spec: TrainingJobSpec) -> Bool {
         if isLookingUp { return false }
         let others = status.steps.filter { $0.name != step.name }
         if others.contains(where: { $0.phase == .failed }) { return false }
-        guard case .ofOneNode = observed.claim else { return true }
-        return !others.contains { $0.attempts.last?.outcome == .running }
+        let running = others.filter { $0.attempts.last?.outcome == .running }.map(\.name)
+        if case .ofOneNode = observed.claim, !running.isEmpty { return false }
+        guard let claim = step.checkpointClaim, case .ofOneNode = observed.checkpointClaims[claim] else { return true }
+        return !spec.steps.contains { running.contains($0.name) && $0.checkpointClaim == claim }
     }
 
     private mutating func take(_ planner: StepPlanner, _ spec: TrainingJobSpec) {
@@ -173,12 +175,9 @@ struct TrainingJobPlanner {
     /// The result stands in status; only now may the Jobs be cleaned away.
     private mutating func keepResult(_ spec: TrainingJobSpec) {
         if let ttl = spec.ttlSecondsAfterFinished {
-            let last =
-                (spec.isWorkflow ? status.steps.map(\.attempts) : [status.attempts]).compactMap {
-                    $0.last?.jobUID
-                } + status.lookups.compactMap(\.jobUID)
+            let known = status.jobUIDs
             for child in observed.jobs
-            where last.contains(child.metadata.uid) && child.metadata.controller?.uid == job.metadata.uid
+            where known.contains(child.metadata.uid) && child.metadata.controller?.uid == job.metadata.uid
                 && child.ttlSecondsAfterFinished != ttl && !child.metadata.isBeingDeleted
             {
                 result.actions.append(.patch(child, ["spec": ["ttlSecondsAfterFinished": JSONValue(ttl)]]))

@@ -85,6 +85,8 @@ enum Bounds {
     static let steps = 32
     /// That one step reads, or makes.
     static let artifacts = 16
+    /// That one step runs on.
+    static let nodes = 1000
     static let thresholds = 32
     static let replicas = 1000
     static let history = 20
@@ -96,6 +98,12 @@ enum Bounds {
             return false
         }
         return bytes.allSatisfy { isLowerAlphanumeric($0) || $0 == UInt8(ascii: "-") }
+    }
+
+    /// What names of most objects are: DNS labels with points between them.
+    static func isSubdomain(_ text: String) -> Bool {
+        text.utf8.count <= 253
+            && text.split(separator: ".", omittingEmptySubsequences: false).allSatisfy { isDNSLabel(String($0)) }
     }
 
     /// `[a-z]([-a-z0-9]*[a-z0-9])?`, at most 52: the children's names, and the Service's, are made of it.

@@ -17,6 +17,7 @@ struct WorkflowValidation {
             checkName(step.name, at: "\(field).name", &names)
             checkOutputs(step, at: "\(field).outputs", &makers)
             checkParameters(step, at: "\(field).parameters")
+            checkNodes(step, at: field)
         }
         for (index, step) in spec.steps.enumerated() {
             checkInputs(step, at: "steps[\(index)].inputs", makers)
@@ -78,6 +79,19 @@ struct WorkflowValidation {
             } else if !seen.insert(name).inserted {
                 refuse("\(field)[\(index)]", "\(name) is there twice")
             }
+        }
+    }
+
+    private mutating func checkNodes(_ step: TrainingStep, at field: String) {
+        if let claim = step.checkpointClaim, !Bounds.isSubdomain(claim) {
+            refuse("\(field).checkpoint.claim", "\"\(claim)\" is no name of a PersistentVolumeClaim")
+        }
+        guard let nodes = step.nodes else { return }
+        if !(1...Bounds.nodes).contains(nodes) { refuse("\(field).nodes", "must be from 1 to \(Bounds.nodes)") }
+        for name in ["hostname", "subdomain"] where ![nil, .null].contains(step.template.spec?[name]) {
+            refuse(
+                "\(field).template.spec.\(name)",
+                "the pods of a step of several nodes get names by which they find each other; remove it")
         }
     }
 
