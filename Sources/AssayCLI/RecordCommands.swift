@@ -70,6 +70,7 @@ struct ImportCommand: AsyncParsableCommand {
         let place = try access.store(store.place)
         let manifest = try await place.check(digest)
         print("\(digest) is whole, \(manifest.size) bytes")
+        await use(digest, in: place)
         let found: ImportReport
         if let record = try await record(manifest, in: place) {
             found = ImportReport(record, digest: digest.description, artifacts: try await those(of: record, in: place))
@@ -78,6 +79,12 @@ struct ImportCommand: AsyncParsableCommand {
                 model: SealedArtifact(name: name, digest: digest.description, size: Int64(manifest.size)))
         }
         try FileSystem.write(found.json.serialized(), to: report)
+    }
+
+    /// So that nobody removes it who takes himself for the only one that had it. Who may only read the store has to see to
+    /// that by a tag.
+    private func use(_ digest: Digest, in place: any BlobStore) async {
+        do { _ = try await place.touch(digest) } catch { print("\(digest) is not marked as used: \(error)") }
     }
 
     /// Nil for a model.
@@ -105,6 +112,7 @@ struct ImportCommand: AsyncParsableCommand {
                 continue
             }
             _ = try await place.check(digest)
+            await use(digest, in: place)
             print("\(artifact.name) is \(digest), and whole")
             result.append(artifact)
         }

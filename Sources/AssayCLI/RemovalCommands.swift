@@ -61,7 +61,7 @@ struct RemoveCommand: AsyncParsableCommand {
         let limit = age.limit
         let removal = inventory.removal(
             of: digests, tags: tags, unlessSince: keptBefore, blobsUnlessSince: limit, .ofSteps)
-        try await removal.carryOut(in: store, place, inventory, keptBefore, limit, isDry: age.dryRun)
+        try await removal.carryOut(in: store, inventory, keptBefore, limit, isDry: age.dryRun)
     }
 }
 
@@ -109,7 +109,7 @@ struct CollectCommand: AsyncParsableCommand {
             kept.formUnion(try await references(context))
         }
         let removal = inventory.garbage(keeping: kept, unlessSince: limit, .ofSteps)
-        try await removal.carryOut(in: place, store.place, inventory, limit, limit, isDry: age.dryRun)
+        try await removal.carryOut(in: place, inventory, limit, limit, isDry: age.dryRun)
         if inventory.blobs == nil, !removal.young.isEmpty {
             print("the registry does not tell how old they are; --older-than 0 removes them")
         }
@@ -128,6 +128,58 @@ struct CollectCommand: AsyncParsableCommand {
             }
         }
         return result
+    }
+}
+
+/// What removes the artifacts of runs that a model has forgotten, in a pod of its own.
+struct ForgetCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "forget", abstract: "Removes what a model needs no more, in a pod of its own.",
+        discussion:
+            "What is not there any more is as good as removed. An artifact with a tag that somebody has given stays.",
+        shouldDisplay: false)
+
+    @Option(help: "The store, without a name in it.", transform: ArtifactReference.init) var store: ArtifactReference
+    @Option(
+        name: .customLong("artifact"), parsing: .singleValue,
+        help: ArgumentHelp(
+            "An artifact, and since when it stays if somebody else has kept or found it.", valueName: "digest[=time]"),
+        transform: ForgottenArtifact.init)
+    var artifacts: [ForgottenArtifact]
+    @OptionGroup var access: StoreAccess
+
+    mutating func run() async throws {
+        let command = self
+        try await endingAsStep { try await command.forget() }
+    }
+
+    private func forget() async throws {
+        let place = try access.store(store.place, rights: .remove)
+        for (time, group) in Dictionary(grouping: artifacts, by: \.keptBefore) {
+            let digests = Set(group.map(\.digest))
+            let inventory = try await place.inventory(digests)
+            let removal = inventory.withdrawal(of: digests, unlessSince: time, .ofSteps)
+            try await removal.carryOut(in: place, inventory, time, time, isDry: false)
+        }
+    }
+}
+
+struct ForgottenArtifact: Sendable {
+    var digest: Digest
+    /// Nil where it goes whenever it was kept.
+    var keptBefore: Timestamp?
+
+    init(_ text: String) throws {
+        let parts = text.split(separator: "=", maxSplits: 1).map(String.init)
+        guard let digest = parts.first.flatMap(Digest.init) else {
+            throw ValidationError("\(text): must begin with sha256: and 64 hexadecimal digits")
+        }
+        self.digest = digest
+        guard parts.count == 2 else { return }
+        guard let time = Timestamp(parts[1]) else {
+            throw ValidationError("\(text): must end with a time as 2026-11-22T21:36:08Z")
+        }
+        keptBefore = time
     }
 }
 
@@ -161,7 +213,7 @@ extension ResultTags {
 
 extension Removal {
     fileprivate func carryOut(
-        in store: any BlobStore, _ place: ArtifactReference.Place, _ inventory: StoreInventory, _ time: Timestamp?,
+        in store: any BlobStore, _ inventory: StoreInventory, _ time: Timestamp?,
         _ blobTime: Timestamp?, isDry: Bool
     ) async throws {
         func tell(_ artifact: Artifact) {

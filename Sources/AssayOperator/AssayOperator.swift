@@ -49,7 +49,7 @@ public struct AssayOperator: Service {
             to: &program, caches, configuration)
         let models = Self.addController(
             MLModelKind(
-                client: program.client, caches: caches, policies: policies,
+                client: program.client, caches: caches, policies: policies, namespace: configuration.namespace,
                 operatorImage: { ownImage.current?.reference }),
             to: &program, caches, configuration)
         caches.route(trainingJobs: trainingJobs, models: models)

@@ -11,6 +11,8 @@ struct MLModelKind: Reconciled {
     let client: KubernetesClient
     let caches: Caches
     let policies: PolicyReader
+    /// The one that is watched; nil for all.
+    let namespace: String?
     /// The operator's own, once it is known.
     let operatorImage: @Sendable () -> String?
 
@@ -37,8 +39,30 @@ struct MLModelKind: Reconciled {
         {
             observation.claim = try await client.claim(name, namespace: key.namespace)
         }
+        if live { try await readReferences(&observation) }
         observation.isLive = live
         return observation
+    }
+
+    /// Who else needs what is to be removed.
+    private func readReferences(_ observation: inout MLModelObservation) async throws(KubernetesError) {
+        let removals = observation.model.status.value?.removals ?? []
+        guard !removals.isEmpty else { return }
+        let own = observation.model.metadata
+        for name in Set(removals.compactMap(\.store.claimName)) {
+            if case .missing = try await client.claim(name, namespace: own.namespace) {
+                observation.missingClaims.insert(name)
+            }
+        }
+        // A claim is of its namespace; other stores have many.
+        let scope = removals.allSatisfy { $0.store.claimName != nil } ? own.namespace : namespace
+        for type in [ResourceType.mlModels, .trainingJobs] {
+            for object in try await client.listAll(type, namespace: scope).items {
+                guard object["metadata", "uid"]?.string != own.uid, object["metadata", "deletionTimestamp"] == nil
+                else { continue }
+                observation.references.formUnion(ArtifactReferences.names(in: object))
+            }
+        }
     }
 
     func cached(_ key: ObjectKey) -> MLModelObservation? {

@@ -167,7 +167,7 @@ struct Reconciler<Kind: Reconciled>: Sendable {
         for event in plan.events {
             events.record(
                 EventNote(
-                    regarding: ObjectReference(Kind.type, metadata),
+                    regarding: event.isAboutNamespace ? .namespace(of: metadata) : ObjectReference(Kind.type, metadata),
                     type: event.severity == .warning ? .warning : .normal, reason: event.reason, action: event.action,
                     note: event.note))
         }
@@ -208,6 +208,12 @@ struct Reconciler<Kind: Reconciled>: Sendable {
                     note: error.description))
             return .retry(error, after: error.retryAfter ?? forbiddenPause)
         }
+    }
+}
+
+extension ObjectReference {
+    fileprivate static func namespace(of metadata: ObjectMeta) -> ObjectReference {
+        ObjectReference(.namespaces, ObjectMeta(name: metadata.namespace ?? ""))
     }
 }
 

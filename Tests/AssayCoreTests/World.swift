@@ -31,6 +31,12 @@ struct World {
     var answersLookups = true
     /// What the server says of the Jobs that write records, if it takes none.
     var refusesRecords: ActionFailure?
+    /// The artifacts that were removed from the store, by digest, each with the time that was told for it.
+    var forgotten: [String: String] = [:]
+    var answersForgetting = true
+    /// What pods say that remove artifacts, if they fail.
+    var refusesToForget: String?
+    var missingClaims: Set<String> = []
     /// The same of what writes records and reads artifacts.
     var answersSealing = true
     /// Every object that was ever created, by kind.
@@ -166,7 +172,16 @@ struct World {
             pods: try all(.pods).map { try PodObservation(json: $0) },
             jobs: try MLModelPlan.jobNames(of: model).compactMap { name in
                 try get(.jobs, name).map { try JobObservation(json: $0) }
-            }, policy: policy, claim: live ? claim : .none, operatorImage: operatorImage, isLive: live)
+            }, policy: policy, claim: live ? claim : .none,
+            references: live ? references(exceptOf: model.metadata.uid) : [],
+            missingClaims: live ? missingClaims : [], operatorImage: operatorImage, isLive: live)
+    }
+
+    private func references(exceptOf uid: String) -> Set<String> {
+        let others = (all(.mlModels) + all(.trainingJobs)).filter {
+            $0["metadata", "uid"]?.string != uid && $0["metadata", "deletionTimestamp"] == nil
+        }
+        return others.reduce(into: []) { $0.formUnion(ArtifactReferences.names(in: $1)) }
     }
 
     func plan(trainingJob name: String) throws -> Plan {
@@ -205,6 +220,7 @@ struct World {
             }
             if answersLookups, answerLookups() { isQuiet = false }
             if answersSealing, answerSealing() { isQuiet = false }
+            if answerForgetting() { isQuiet = false }
             if isQuiet { return round }
         }
         throw Unsettled()

@@ -49,7 +49,7 @@ import Testing
             caches.deployments,
             ["ml", "evil"].map { object(.deployments, $0, "rev", uid: "d-\($0)", owner: (.mlModels, "m")) })
         let kind = MLModelKind(
-            client: client, caches: caches, policies: policies, operatorImage: { nil })
+            client: client, caches: caches, policies: policies, namespace: nil, operatorImage: { nil })
         let seen = try #require(kind.cached(ObjectKey(namespace: "ml", name: "wine")))
         #expect(seen.trainingJobs.map(\.metadata.uid) == ["t-ml"])
         #expect(seen.deployments.map(\.metadata.uid) == ["d-ml"])

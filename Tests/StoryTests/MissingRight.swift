@@ -53,6 +53,7 @@ struct MissingRight: Sendable {
             "create trainingjobs.assay.dev": Entry(),
             "patch trainingjobs.assay.dev": Entry(story: .suspended),
             "delete trainingjobs.assay.dev": Entry(story: .changedTraining),
+            "patch mlmodels.assay.dev": Entry(story: .heldByFinalizer),
             "patch mlmodels.assay.dev/status": Entry(sign: .event),
             "patch trainingjobs.assay.dev/status": Entry(sign: .event),
             "update mlmodels.assay.dev/finalizers": finalizers("trainingjobs.assay.dev"),

@@ -189,6 +189,17 @@ struct RightsStory: Sendable {
             image: "assay:0.1.0")
     }
 
+    /// A model that is held until its artifacts are gone.
+    static let heldByFinalizer = RightsStory(
+        begin: { world in
+            try await world.apply(
+                yaml: model().replacing("\n  training:\n", with: "\n  deletionPolicy: Delete\n  training:\n"))
+        },
+        isOver: { world in
+            let finalizers = try await world.model()["metadata", "finalizers"]?.array ?? []
+            return try await isServing(world) && finalizers.contains(.string(Finalizer.artifacts))
+        })
+
     static let lentAccount = RightsStory(
         begin: { world in
             _ = try await world.client.create(

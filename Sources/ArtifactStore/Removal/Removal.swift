@@ -86,6 +86,24 @@ extension StoreInventory {
         return result
     }
 
+    /// What goes with artifacts that nobody needs any more, who had them made: of what belongs to nothing only what these
+    /// consisted of, for the rest may be on its way here.
+    /// - Parameter time: What was kept, or found by somebody else, at that time or later stays, its blobs too.
+    public func withdrawal(
+        of digests: Set<Digest>, unlessSince time: Timestamp?, _ results: ResultTags
+    ) -> Removal {
+        // A tag that a person has given is a reference.
+        let unnamed = digests.filter { artifacts[$0]?.tags.allSatisfy { results.record($0) != nil } ?? true }
+        var result = removal(of: unnamed, unlessSince: time, blobsUnlessSince: time, results)
+        var parts: Set<Digest> = []
+        for artifact in result.artifacts {
+            guard let manifest = artifacts[artifact.digest]?.manifest else { continue }
+            parts.formUnion([manifest.config.digest] + manifest.layers.map(\.digest))
+        }
+        result.blobs.removeAll { !parts.contains($0.digest) }
+        return result
+    }
+
     private func isOld(_ artifact: Artifact, _ time: Timestamp?) -> Bool {
         guard let time else { return true }
         return artifact.time.map { $0 < time } ?? false

@@ -23,6 +23,9 @@ public enum ArtifactReferences {
         return result
     }
 
+    /// The same as they are written.
+    public static func names(in value: JSONValue) -> Set<String> { Set(digests(in: value).map(\.description)) }
+
     /// Also within a text: an image, an address, a document in an annotation.
     private static func digests(in text: String) -> Set<Digest> {
         var result: Set<Digest> = []

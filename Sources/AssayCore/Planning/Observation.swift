@@ -72,6 +72,11 @@ public struct MLModelObservation: Sendable, Hashable {
     public var policy: PodPolicy
     /// The claim that the training's artifacts are on.
     public var claim: ClaimObservation
+    /// The artifacts that others than the model itself refer to: every digest in another MLModel or TrainingJob that stays.
+    /// Read only where something is to be removed.
+    public var references: Set<String>
+    /// Of the stores that something is to be removed from, the claims that are not there any more.
+    public var missingClaims: Set<String>
     /// The image of the operator, which fetches artifacts; nil while it is not known.
     public var operatorImage: String?
     public var isLive: Bool
@@ -80,7 +85,8 @@ public struct MLModelObservation: Sendable, Hashable {
         model: MLModel, trainingJobs: [TrainingJob] = [], deployments: [DeploymentObservation] = [],
         service: ServiceObservation? = nil, pods: [PodObservation] = [], jobs: [JobObservation] = [],
         policy: PodPolicy = PodPolicy(),
-        claim: ClaimObservation = .none, operatorImage: String? = nil, isLive: Bool = false
+        claim: ClaimObservation = .none, references: Set<String> = [], missingClaims: Set<String> = [],
+        operatorImage: String? = nil, isLive: Bool = false
     ) {
         self.model = model
         self.trainingJobs = trainingJobs
@@ -90,6 +96,8 @@ public struct MLModelObservation: Sendable, Hashable {
         self.jobs = jobs
         self.policy = policy
         self.claim = claim
+        self.references = references
+        self.missingClaims = missingClaims
         self.operatorImage = operatorImage
         self.isLive = isLive
     }

@@ -58,6 +58,8 @@ public struct PlannedEvent: Sendable, Hashable {
     public var action: String
     /// For people; at most 1,024 characters.
     public var note: String
+    /// It is told of the namespace, for in it nothing more can be written.
+    public var isAboutNamespace = false
 
     public init(_ severity: Severity = .normal, reason: String, action: String, note: String) {
         self.severity = severity

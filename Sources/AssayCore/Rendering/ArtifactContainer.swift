@@ -7,6 +7,7 @@ struct ArtifactContainer {
     static let resolve = "assay-resolve"
     static let importing = "assay-import"
     static let record = "assay-record"
+    static let forget = "assay-forget"
     /// Names with this prefix are ours, of containers and volumes.
     static let prefix = "assay-"
     static let root = "/assay"

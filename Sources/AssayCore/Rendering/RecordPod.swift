@@ -37,22 +37,30 @@ struct RecordPod {
 
 extension MLModel {
     func renderedRecord(name: String, _ pod: RecordPod) -> JSONValue {
+        storeJob(name: name, store: pod.store, container: ArtifactContainer.record) { pod.rendered(labels: $0) }
+    }
+
+    /// A Job of one pod of ours that does something in a store.
+    func storeJob(
+        name: String, store: ArtifactStoreSpec, container: String, isOwned: Bool = true,
+        pod: (_ labels: [String: String]) -> JSONValue
+    ) -> JSONValue {
         let labels = [Label.managedBy: Label.manager, Label.model: metadata.name]
         var job: JSONValue = [
             "apiVersion": .string(ResourceType.jobs.apiVersion), "kind": .string(ResourceType.jobs.kind),
-            "metadata": [
-                "name": .string(name), "labels": JSONValue(labels),
-                "ownerReferences": [OwnerReference(controller: metadata, of: Self.resourceType).json],
-            ],
+            "metadata": ["name": .string(name), "labels": JSONValue(labels)],
             "spec": [
                 "podReplacementPolicy": "Failed", "backoffLimit": 2,
                 // It may wait for a volume that another node has for as long as the model serves.
-                "activeDeadlineSeconds": JSONValue(pod.store.patience + RecordPod.lifetime),
-                "ttlSecondsAfterFinished": JSONValue(RecordPod.lifetime), "template": pod.rendered(labels: labels),
-                "podFailurePolicy": ArtifactContainer.failurePolicy([ArtifactContainer.record]),
+                "activeDeadlineSeconds": JSONValue(store.patience + RecordPod.lifetime),
+                "ttlSecondsAfterFinished": JSONValue(RecordPod.lifetime), "template": pod(labels),
+                "podFailurePolicy": ArtifactContainer.failurePolicy([container]),
             ],
         ]
         job["metadata", "namespace"] = JSONValue(metadata.namespace)
+        if isOwned {
+            job["metadata", "ownerReferences"] = [OwnerReference(controller: metadata, of: Self.resourceType).json]
+        }
         return job
     }
 }

@@ -9,12 +9,19 @@ public struct MLModelSpec: Sendable, Hashable {
     public var serving: Serving
     public var revisionHistoryLimit: Int?
     public var suspend: Bool?
+    public var deletionPolicy: DeletionPolicy?
+
+    /// What becomes of a model's artifacts when it is deleted.
+    public enum DeletionPolicy: String, Sendable, Hashable, CaseIterable {
+        case retain = "Retain"
+        case delete = "Delete"
+    }
 
     public static let defaultHistoryLimit = 10
 
     public init(
         training: Training? = nil, artifact: GivenArtifact? = nil, validation: Validation, serving: Serving,
-        revisionHistoryLimit: Int? = nil, suspend: Bool? = nil
+        revisionHistoryLimit: Int? = nil, suspend: Bool? = nil, deletionPolicy: DeletionPolicy? = nil
     ) {
         givenTraining = training
         self.artifact = artifact
@@ -22,6 +29,7 @@ public struct MLModelSpec: Sendable, Hashable {
         self.serving = serving
         self.revisionHistoryLimit = revisionHistoryLimit
         self.suspend = suspend
+        self.deletionPolicy = deletionPolicy
     }
 
     public init(json cursor: JSONCursor) throws(JSONShapeError) {
@@ -31,6 +39,7 @@ public struct MLModelSpec: Sendable, Hashable {
         serving = try Serving(json: cursor["serving"])
         revisionHistoryLimit = try cursor["revisionHistoryLimit"].optionalInt()
         suspend = try cursor["suspend"].optionalBool()
+        deletionPolicy = try cursor["deletionPolicy"].optionalEnum()
     }
 
     public var json: JSONValue {
@@ -39,6 +48,7 @@ public struct MLModelSpec: Sendable, Hashable {
         result["artifact"] = artifact?.json
         if let revisionHistoryLimit { result["revisionHistoryLimit"] = JSONValue(revisionHistoryLimit) }
         if let suspend { result["suspend"] = .bool(suspend) }
+        result["deletionPolicy"] = JSONValue(deletionPolicy?.rawValue)
         return result
     }
 

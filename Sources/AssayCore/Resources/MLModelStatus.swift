@@ -37,6 +37,8 @@ public struct MLModelStatus: Sendable, Hashable {
     public var runs: [Run]
     /// Newest last.
     public var revisions: [Revision]
+    /// What is to go from stores, with the runs that have left the history.
+    public var removals: [StoreRemoval]
     public var lastHandledReconcileAt: String?
 
     public init() {
@@ -44,6 +46,7 @@ public struct MLModelStatus: Sendable, Hashable {
         conditions = []
         runs = []
         revisions = []
+        removals = []
     }
 
     public init(json cursor: JSONCursor) throws(JSONShapeError) {
@@ -60,6 +63,7 @@ public struct MLModelStatus: Sendable, Hashable {
         conditions = try [Condition](json: cursor["conditions"])
         runs = try cursor["runs"].map { element throws(JSONShapeError) in try Run(json: element) }
         revisions = try cursor["revisions"].map { element throws(JSONShapeError) in try Revision(json: element) }
+        removals = try cursor["removals"].map { element throws(JSONShapeError) in try StoreRemoval(json: element) }
         lastHandledReconcileAt = try cursor["lastHandledReconcileAt"].optionalString()
     }
 
@@ -77,6 +81,7 @@ public struct MLModelStatus: Sendable, Hashable {
         if !conditions.isEmpty { result["conditions"] = JSONValue(conditions.map(\.json)) }
         if !runs.isEmpty { result["runs"] = JSONValue(runs.map(\.json)) }
         if !revisions.isEmpty { result["revisions"] = JSONValue(revisions.map(\.json)) }
+        if !removals.isEmpty { result["removals"] = JSONValue(removals.map(\.json)) }
         result["lastHandledReconcileAt"] = JSONValue(lastHandledReconcileAt)
         return result
     }

@@ -28,6 +28,12 @@ public enum Label {
     public static let defaultContainer = "kubectl.kubernetes.io/default-container"
 }
 
+/// What holds back the deletion of an object.
+public enum Finalizer {
+    /// Of MLModels that say so: until their artifacts are removed.
+    public static let artifacts = "assay.dev/artifacts"
+}
+
 /// The field managers that the operator writes under.
 public enum FieldManager {
     public static let spec = "assay"

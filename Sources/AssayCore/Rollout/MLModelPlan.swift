@@ -14,10 +14,11 @@ public enum MLModelPlan {
     static let deadlineGrace: Duration = .seconds(30)
 
     public static func plan(_ observed: MLModelObservation, now: Timestamp) -> Plan {
-        guard !observed.model.metadata.isBeingDeleted else { return Plan() }
+        let metadata = observed.model.metadata
+        guard !metadata.isBeingDeleted || metadata.finalizers.contains(Finalizer.artifacts) else { return Plan() }
         guard let status = observed.model.status.value else { return Plan.unreadableStatus }
         var planner = MLModelPlanner(observed, status: status, now: now)
-        return planner.plan()
+        return metadata.isBeingDeleted ? planner.planDeletion() : planner.plan()
     }
 
     /// The status and events after an action of the plan failed; it has no actions.

@@ -115,6 +115,7 @@ extension MLModelPlanner {
         trimHistory(limit: min(max(1, spec.revisionHistoryLimit ?? MLModelSpec.defaultHistoryLimit), Bounds.history))
         let kept = Set(status.runs.filter { $0.phase != .superseded }.map(\.trainingJob))
         for child in observed.trainingJobs where !kept.contains(child.metadata.name) {
+            release(child)
             delete(.trainingJobs, child.metadata)
         }
     }

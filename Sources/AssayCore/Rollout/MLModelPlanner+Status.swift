@@ -103,8 +103,11 @@ extension MLModelPlanner {
         status.observedGeneration = model.metadata.generation
         status.lastHandledReconcileAt = model.metadata.annotations[Label.requestedAt]
         let message = "\(failure.operation): \(failure.message)"
-        if failure.isOfJob {
-            tellNotSealed(message)
+        if model.metadata.isBeingDeleted, failure.isForbidden, failure.message.contains("is being terminated") {
+            // Known before the namespace itself shows it.
+            progress(status.phase ?? .pending, reason: Self.namespaceTerminating, message: message)
+        } else if failure.isOfJob {
+            tellNoJob(message)
         } else if failure.isRejection {
             stall(.failed, reason: failure.reason, message: message)
         } else {

@@ -27,11 +27,13 @@ struct MLModelPlanner {
         status.lastHandledReconcileAt = model.metadata.annotations[Label.requestedAt]
         if model.spec.value?.suspend != true { conditions.remove("Suspended") }
         let problems = model.problems
+        if let spec = model.spec.value, let plan = finalizerPlan(spec) { return plan }
         if let spec = model.spec.value, problems.isEmpty {
             if mayUseService() { advance(spec) }
             maintainServing(spec)
             tidy(spec)
             seal(spec)
+            removeForgotten()
         } else {
             stall(.invalid, reason: "InvalidSpec", message: problems.text)
         }

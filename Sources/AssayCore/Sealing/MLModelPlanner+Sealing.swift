@@ -37,7 +37,7 @@ extension MLModelPlanner {
             ])
     }
 
-    private var isAskedToReconcile: Bool {
+    var isAskedToReconcile: Bool {
         status.lastHandledReconcileAt != nil && status.lastHandledReconcileAt != old.lastHandledReconcileAt
     }
 
@@ -60,6 +60,7 @@ extension MLModelPlanner {
             .flatMap(\.containers).filter { $0.name == ArtifactContainer.record }.compactMap(\.terminated)
         if let digest = ended.lazy.filter({ $0.exitCode == 0 }).compactMap({ SealedRun.digest(in: $0.message) }).first {
             status.runs[index].record?.digest = digest
+            status.runs[index].record?.completionTime = child.completionTime ?? now.truncatedToSeconds
         } else {
             let said = ended.map(\.message).last { !$0.isEmpty } ?? child.conditions["Failed"]?.message ?? ""
             tellNotSealed(
@@ -92,10 +93,13 @@ extension MLModelPlanner {
         result.actions.append(.create(.jobs, model.renderedRecord(name: record.job, pod), manager: FieldManager.spec))
     }
 
-    /// The server did not take the Job.
-    mutating func tellNotSealed(_ why: String) {
-        guard let index = status.runs.lastIndex(where: { $0.record?.isUnderWay == true }) else { return }
-        tellNotSealed(why, index)
+    /// The server did not take a Job.
+    mutating func tellNoJob(_ why: String) {
+        if let index = status.removals.firstIndex(where: { $0.job != nil }) {
+            tellNotRemoved(why, index)
+        } else if let index = status.runs.lastIndex(where: { $0.record?.isUnderWay == true }) {
+            tellNotSealed(why, index)
+        }
     }
 
     private mutating func tellNotSealed(_ why: String, _ index: Int) {
@@ -111,13 +115,14 @@ extension MLModelPlanner {
 }
 
 extension ActionFailure {
-    /// Of a model's Jobs all write records.
+    /// Of a model's Jobs all concern what is in a store.
     var isOfJob: Bool { operation.hasPrefix("create \(ResourceType.jobs) ") }
 }
 
 extension MLModelPlan {
     /// The names of Jobs that the plan asks about.
     public static func jobNames(of model: MLModel) -> [String] {
-        (model.status.value?.runs ?? []).compactMap(\.record).filter(\.isUnderWay).map(\.job)
+        guard let status = model.status.value else { return [] }
+        return status.runs.compactMap(\.record).filter(\.isUnderWay).map(\.job) + status.removals.compactMap(\.job)
     }
 }

@@ -1,4 +1,5 @@
 import JSON
+import KubernetesModel
 import OpenSSL
 
 /// How the sealing of a judged run stands: its record is an artifact beside those that the run has made.
@@ -11,6 +12,8 @@ public struct SealedRun: Sendable, Hashable {
     public var digest: String?
     /// Why it is not.
     public var message: String?
+    /// When the Job had ended that has written it.
+    public var completionTime: Timestamp?
 
     public init(job: String, validationHash: String, digest: String? = nil, message: String? = nil) {
         self.job = job
@@ -24,12 +27,14 @@ public struct SealedRun: Sendable, Hashable {
         validationHash = try cursor["validationHash"].string()
         digest = try cursor["digest"].optionalString()
         message = try cursor["message"].optionalString()
+        completionTime = try cursor["completionTime"].optionalTimestamp()
     }
 
     public var json: JSONValue {
         var result: JSONValue = ["job": .string(job), "validationHash": .string(validationHash)]
         result["digest"] = JSONValue(digest)
         result["message"] = JSONValue(message)
+        result["completionTime"] = JSONValue(completionTime?.description)
         return result
     }
 
