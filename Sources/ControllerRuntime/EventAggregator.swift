@@ -199,7 +199,8 @@ struct EventAggregator: Sendable {
         let nanos = UInt64(clamping: parts.seconds &* 1_000_000_000 &+ parts.attoseconds / 1_000_000_000)
         let suffix = "." + String(nanos &+ sequence, radix: 16)
         let name = regarding.name.truncated(toUTF8: 253 - suffix.utf8.count) + suffix
-        return ObjectKey(namespace: regarding.namespace ?? "default", name: name)
+        // Of an object of the cluster. Older servers take no other namespace for it.
+        return ObjectKey(namespace: regarding.namespace ?? "kube-system", name: name)
     }
 
     private func series(_ entry: Known) -> JSONValue {

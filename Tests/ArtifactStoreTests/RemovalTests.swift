@@ -59,6 +59,24 @@ let resultTags = ResultTags { tag in tag.hasPrefix("step-") ? String(tag.prefix 
         for number in [2, 3, 4, 5, 7] { #expect(!blobs.contains(Self.blob(number).digest)) }
     }
 
+    /// Who had it made needs it no more; what a person has named, and what somebody has found since, stays, and so does what
+    /// may be on its way.
+    @Test func whatIsWithdrawnTakesItsOwnAlone() throws {
+        let (inventory, digests) = Self.store(
+            [
+                ([1, 2], ["step-a.x"], Self.long), ([2, 3], [], Self.long), ([4], ["best"], Self.long),
+                ([5], ["step-b.x"], Self.now), ([6], ["step-a"], Self.long),
+            ],
+            loose: [(7, Self.long)])
+        let removal = inventory.withdrawal(
+            of: [digests[0], digests[2], digests[3]], unlessSince: Self.yesterday, resultTags)
+        #expect(removal.artifacts.map(\.digest) == [digests[4], digests[0]], "the record first")
+        #expect(removal.young == [digests[3]])
+        let blobs = Set(removal.blobs.map(\.digest))
+        #expect(blobs.contains(Self.blob(1).digest) && blobs.contains(Self.blob(6).digest))
+        for number in [2, 3, 4, 5, 7] { #expect(!blobs.contains(Self.blob(number).digest)) }
+    }
+
     @Test func theRecordOfAResultGoesWithItAndBeforeIt() throws {
         let (inventory, digests) = Self.store([
             ([1], ["step-a"], Self.long), ([2], ["step-a.x"], Self.long), ([3], ["step-a.y"], Self.long),

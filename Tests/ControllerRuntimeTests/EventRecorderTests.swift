@@ -203,12 +203,12 @@ struct EventRecorderTests {
         }
     }
 
-    @Test("an event about an object of the cluster goes to the namespace default")
+    @Test("an event about an object of the cluster goes to the namespace kube-system")
     func clusterScoped() async throws {
         var event = note()
         event.regarding.namespace = nil
         recorder.record(event)
-        try await running { #expect(await accept().path.hasSuffix("/namespaces/default/events")) }
+        try await running { #expect(await accept().path.hasSuffix("/namespaces/kube-system/events")) }
     }
 
     @Test("tries again what may pass, gives up what will not, and goes on with the next")

@@ -81,26 +81,6 @@ extension Stories {
             """
         }
 
-        /// The namespace's claim, on a directory of this machine, and its store.
-        private static func makeStore(_ world: StoryWorld, at path: String) async throws {
-            try await world.makeVolume(forClaim: "models", at: path)
-            try await world.apply(
-                yaml: """
-                    apiVersion: v1
-                    kind: PersistentVolumeClaim
-                    metadata: {name: models}
-                    spec:
-                      accessModes: [ReadWriteOnce]
-                      volumeName: \(world.namespace)
-                      resources: {requests: {storage: 1Gi}}
-                    ---
-                    apiVersion: v1
-                    kind: ConfigMap
-                    metadata: {name: assay-store}
-                    data: {uri: pvc://models/toy}
-                    """)
-        }
-
         /// The toy image by its digest, as the node has it.
         private static func image(_ world: StoryWorld) async throws -> String {
             let pod: JSONValue = [
@@ -146,7 +126,7 @@ extension Stories {
             }
             let (manifest, served, image) = try await StoryWorld.run(on: backend) { world in
                 try await world.withOperator(image: "assay:0.1.0") {
-                    try await Self.makeStore(world, at: here.path)
+                    try await world.makeStore(at: here.path)
                     let image = try await Self.image(world)
                     try await world.apply(yaml: Self.model(image: image))
                     let first = try await world.wait("sealed", seconds: 120, Self.isSealed)
@@ -158,7 +138,7 @@ extension Stories {
             }
             try await StoryWorld.run(on: backend) { world in
                 try await world.withOperator(image: "assay:0.1.0") {
-                    try await Self.makeStore(world, at: there.path)
+                    try await world.makeStore(at: there.path)
                     try await world.apply(yaml: manifest)
                     let lifted = try await world.wait("serving", seconds: 120) {
                         $0.phase == "Serving" && $0.isTrue("Ready")

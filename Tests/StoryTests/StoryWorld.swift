@@ -174,6 +174,26 @@ struct StoryWorld: Sendable {
         _ = try await client.create(.persistentVolumes, volume, fieldManager: "story")
     }
 
+    /// The claim `models`, on a directory of this machine, and the namespace's store in its directory `toy`.
+    func makeStore(at path: String) async throws {
+        try await makeVolume(forClaim: "models", at: path)
+        try await apply(
+            yaml: """
+                apiVersion: v1
+                kind: PersistentVolumeClaim
+                metadata: {name: models}
+                spec:
+                  accessModes: [ReadWriteOnce]
+                  volumeName: \(namespace)
+                  resources: {requests: {storage: 1Gi}}
+                ---
+                apiVersion: v1
+                kind: ConfigMap
+                metadata: {name: assay-store}
+                data: {uri: pvc://models/toy}
+                """)
+    }
+
     private static func type(of document: JSONValue) -> ResourceType? {
         let known: [ResourceType] = [
             .trainingJobs, .mlModels, .persistentVolumeClaims, .services, .resourceQuotas, .configMaps,
