@@ -176,8 +176,7 @@ let package = Package(
             [
                 "CLinux", "Concurrency", "CurlTransport", "Files", "HTTPServer", "HTTPTransport", "JSON",
                 "KubernetesModel", "OpenSSL", "TestCluster", log, subprocess,
-            ],
-            excluding: ["s3_server.py"]),
+            ]),
         tests(
             "AssayOperator",
             [
@@ -218,6 +217,7 @@ let package = Package(
                 "KubernetesClient", "KubernetesModel", "LocalCluster", "OpenSSL", "YAML", log, subprocess,
             ],
             path: "Tests/TestCluster",
+            exclude: ["s3_server.py"],
             swiftSettings: strict
         ),
         // Whole stories: the operator, the local cluster and kubectl together.

@@ -53,6 +53,22 @@ import Testing
         }
     }
 
+    /// A token server gives what is asked for and no more: who removes has to ask for it.
+    @Test func whoRemovesAsksATokenServerForThatRight() async throws {
+        try await TestRegistry.with(.token) { registry in
+            try await registry.running {
+                let writer = try registry.store()
+                let manifest = try await writer.seal(try source("first"), tag: "best")
+                await #expect(throws: ArtifactError.self) { try await writer.remove(manifest.digest, unlessSince: nil) }
+                let remover = try registry.store(rights: .remove)
+                #expect(try await remover.remove(manifest.digest, unlessSince: nil))
+                await #expect(throws: ArtifactError.missing(manifest.digest)) {
+                    try await remover.manifest(manifest.digest)
+                }
+            }
+        }
+    }
+
     @Test func aRegistryThatRemovesNothingIsTold() async throws {
         try await TestRegistry.with(allowsDeletion: false) { registry in
             try await registry.running {

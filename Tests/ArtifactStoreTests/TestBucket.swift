@@ -1,7 +1,6 @@
 import Concurrency
 import CurlTransport
 import FoundationEssentials
-import Glibc
 import HTTPTransport
 import OpenSSL
 import TestCluster
@@ -22,10 +21,8 @@ final class TestBucket: Sendable {
     /// Who may do everything for a while.
     static let keeper = signing("ASIAKEEPER0000000000", "for a while", "token/of+a=session")
 
-    private let directory: TemporaryDirectory
-    private let port: Int
+    private let server: StoreServer
     private let relays: [Int]
-    private let authority: [UInt8]?
 
     static func signing(_ key: String, _ secret: String, _ token: String? = nil) -> RequestSigning {
         RequestSigning(accessKey: key, secretKey: secret, sessionToken: token, region: "us-east-1", service: "s3")
@@ -38,85 +35,25 @@ final class TestBucket: Sendable {
         let directory = try TemporaryDirectory()
         defer { directory.remove() }
         let bucket = try TestBucket(directory, tls, relays)
-        try await bucket.running { try await body(bucket) }
+        try await bucket.server.running { try await body(bucket) }
     }
 
     private init(_ directory: TemporaryDirectory, _ isTLS: Bool, _ relays: Int) throws {
-        self.directory = directory
-        port = try FreePort.find()
         self.relays = try (0..<relays).map { _ in try FreePort.find() }
-        guard isTLS else {
-            authority = nil
-            return
-        }
-        // OpenSSL checks the times of certificates against the real clock.
-        let now = Duration.seconds(Int64(time(nil)))
-        let authority = try CertificateAuthority(commonName: "test", now: now)
-        self.authority = Array(authority.certificatePEM.utf8)
-        let own = try authority.issue(
-            CertificateRequest(commonName: "s3", ipAddresses: ["127.0.0.1"], usage: .server), now: now)
-        let files = [
-            "authority.pem": authority.certificatePEM, "certificate.pem": own.certificatePEM,
-            "key.pem": own.privateKeyPEM,
-        ]
-        for (name, text) in files {
-            try text.write(toFile: "\(directory.path)/\(name)", atomically: false, encoding: .utf8)
-        }
+        server = try StoreServer.bucket(Self.name, in: directory.path, tls: isTLS, relays: self.relays)
     }
 
-    private func running(_ body: @escaping @Sendable () async throws -> Void) async throws {
-        let cache = ControlPlanePrograms.cache(ProcessInfo.processInfo.environment)
-        let python = "\(cache)/s3-server/bin/python"
-        try #require(
-            FileManager.default.isExecutableFile(atPath: python), "moto is missing; scripts/s3-server fetches it")
-        let script = String(#filePath.dropLast("TestBucket.swift".count)) + "s3_server.py"
-        let tls = authority == nil ? [] : ["--tls", directory.path + "/certificate.pem", directory.path + "/key.pem"]
-        let process = ControlPlaneProcess(
-            program: python,
-            arguments: ["-W", "ignore", script] + tls + relays.flatMap { ["--relay", "\($0)"] }
-                + ["\(port)", Self.name],
-            logPath: logPath)
-        try await withThrowingTaskGroup(of: Bool.self) { group in
-            group.addTask {
-                try await process.run()
-                return false
-            }
-            group.addTask { [self] in
-                try await answers()
-                try await body()
-                return true
-            }
-            while let isDone = try await group.next(), !isDone {}
-            group.cancelAll()
-        }
-    }
-
-    private func answers() async throws {
-        let transport = try transport()
-        let deadline = SystemTime().monotonicNow() + .seconds(60)
-        while true {
-            do throws(HTTPTransportError) {
-                _ = try await transport.send(HTTPRequest(.get, "/"))
-                return
-            } catch {
-                guard error.code == .connect, SystemTime().monotonicNow() < deadline else { throw error }
-            }
-            try await Task.sleep(for: .milliseconds(50))
-        }
-    }
-
-    private var logPath: String { directory.path + "/log" }
-    var authorityPath: String { directory.path + "/authority.pem" }
+    var authorityPath: String { server.directory + "/authority.pem" }
 
     /// How many connections a relay has broken.
     func cuts(byRelay number: Int) throws -> Int {
-        let log = try String(contentsOfFile: logPath, encoding: .utf8)
+        let log = try String(contentsOfFile: server.logPath, encoding: .utf8)
         return log.split(separator: "\n").count { $0 == "cut on \(relays[number])" }
     }
 
     /// - Parameter host: A name of this machine.
     func endpoint(_ host: String = "127.0.0.1", relay: Int? = nil) -> String {
-        "\(authority == nil ? "http" : "https")://\(host):\(relay.map { relays[$0] } ?? port)"
+        "\(server.authority == nil ? "http" : "https")://\(host):\(relay.map { relays[$0] } ?? server.port)"
     }
 
     func transport(_ signing: RequestSigning? = TestBucket.ann) throws(HTTPTransportError) -> any HTTPTransport {
@@ -124,10 +61,10 @@ final class TestBucket: Sendable {
     }
 
     private func transport(
-        _ server: String, _ signing: RequestSigning?
+        _ url: String, _ signing: RequestSigning?
     ) throws(HTTPTransportError) -> any HTTPTransport {
         try CurlTransport(
-            TransportConfiguration(server: server, certificateAuthorityPEM: authority, signing: signing))
+            TransportConfiguration(server: url, certificateAuthorityPEM: server.authority, signing: signing))
     }
 
     /// - Parameters:

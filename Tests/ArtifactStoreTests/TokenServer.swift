@@ -50,7 +50,13 @@ final class TokenServer: Sendable {
                 return HTTPServerResponse(status: 401)
             }
             counter.withLock { $0 += 1 }
-            let answer: JSONValue = ["access_token": .string(try await token()), "expires_in": 300]
+            let scope = request.target.split(separator: "&").first { $0.hasPrefix("scope=") } ?? ""
+            // `repository:team/wine:pull,push`, percent-encoded.
+            let actions = scope.replacing("%3A", with: ":").replacing("%2C", with: ",").split(separator: ":").last ?? ""
+            let answer: JSONValue = [
+                "access_token": .string(try await token(actions.split(separator: ",").map(String.init))),
+                "expires_in": 300,
+            ]
             return HTTPServerResponse(status: 200, body: .bytes(answer.serializedBytes()))
         } catch {
             Issue.record(error)
@@ -58,15 +64,15 @@ final class TokenServer: Sendable {
         }
     }
 
-    /// A JSON web token (RFC 7519) with the certificate of its signer, by ES256.
-    private func token() async throws -> String {
+    /// A JSON web token (RFC 7519) with the certificate of its signer, by ES256, for what was asked for and no more.
+    private func token(_ actions: [String]) async throws -> String {
         let certificate = try file("certificate.pem").split(separator: "\n").filter { !$0.hasPrefix("-") }.joined()
         let now = Int(time(nil))
         let header: JSONValue = ["typ": "JWT", "alg": "ES256", "x5c": [.string(certificate)]]
         let claims: JSONValue = [
             "iss": .string(Self.issuer), "sub": "ann", "aud": .string(Self.service), "exp": JSONValue(now + 300),
             "nbf": JSONValue(now - 10), "iat": JSONValue(now), "jti": JSONValue("\(UInt64.random(in: .min ... .max))"),
-            "access": [["type": "repository", "name": "team/wine", "actions": ["pull", "push"]]],
+            "access": [["type": "repository", "name": "team/wine", "actions": JSONValue(actions)]],
         ]
         let text = Self.encoded(header.serializedBytes()) + "." + Self.encoded(claims.serializedBytes())
         let result = try await Subprocess.run(

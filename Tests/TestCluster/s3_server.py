@@ -1,6 +1,6 @@
 """S3 as moto has it, which checks the signature of every request here, and that a body is what its signature says.
 
-  s3_server.py [--tls CERTIFICATE KEY] [--relay PORT]... PORT BUCKET
+  s3_server.py [--address IP] [--tls CERTIFICATE KEY] [--relay PORT]... PORT BUCKET
 
 All that it keeps is in its memory. Each relay leads to it too, and breaks ten connections at arbitrary bytes.
 """
@@ -91,14 +91,15 @@ class Relay:
 
     cuts = 10
 
-    def __init__(self, port, target):
-        self.port, self.target, self.random, self.lock = port, target, random.Random(port), threading.Lock()
+    def __init__(self, address, port, target):
+        self.address, self.port, self.target = address, port, target
+        self.random, self.lock = random.Random(port), threading.Lock()
 
     def run(self):
-        with socket.create_server(("127.0.0.1", self.port)) as server:
+        with socket.create_server((self.address, self.port)) as server:
             while True:
                 client = server.accept()[0]
-                upstream = socket.create_connection(("127.0.0.1", self.target))
+                upstream = socket.create_connection((self.address, self.target))
                 rest = [self.random.randrange(100_000)]
                 for pair in (client, upstream), (upstream, client):
                     threading.Thread(target=self.pass_on, args=(*pair, rest), daemon=True).start()
@@ -126,6 +127,7 @@ class Relay:
 
 
 parser = argparse.ArgumentParser()
+parser.add_argument("--address", default="127.0.0.1")
 parser.add_argument("--tls", nargs=2)
 parser.add_argument("--relay", type=int, action="append", default=[])
 parser.add_argument("port", type=int)
@@ -138,6 +140,6 @@ s3_backends[ACCOUNT]["aws"].create_bucket(options.bucket, "us-east-1")
 check_what_was_sent()
 settings.INITIAL_NO_AUTH_ACTION_COUNT = 0
 for port in options.relay:
-    threading.Thread(target=Relay(port, options.port).run, daemon=True).start()
-run_simple("127.0.0.1", options.port, CheckedBodies(DomainDispatcherApplication(create_backend_app)),
+    threading.Thread(target=Relay(options.address, port, options.port).run, daemon=True).start()
+run_simple(options.address, options.port, CheckedBodies(DomainDispatcherApplication(create_backend_app)),
            threaded=True, request_handler=Handler, ssl_context=tuple(options.tls) if options.tls else None)
