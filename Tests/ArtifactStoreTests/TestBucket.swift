@@ -46,10 +46,7 @@ final class TestBucket: Sendable {
     var authorityPath: String { server.directory + "/authority.pem" }
 
     /// How many connections a relay has broken.
-    func cuts(byRelay number: Int) throws -> Int {
-        let log = try String(contentsOfFile: server.logPath, encoding: .utf8)
-        return log.split(separator: "\n").count { $0 == "cut on \(relays[number])" }
-    }
+    func cuts(byRelay number: Int) throws -> Int { try server.cuts(byRelay: relays[number]) }
 
     /// - Parameter host: A name of this machine.
     func endpoint(_ host: String = "127.0.0.1", relay: Int? = nil) -> String {

@@ -46,9 +46,12 @@ public struct StoreServer: Sendable {
     }
 
     /// moto's S3 with one bucket, as `s3_server.py` runs it: it checks signatures, and keeps all in its memory.
-    /// - Parameter relays: ports that lead to it too, and break ten connections each.
+    /// - Parameters:
+    ///   - relays: ports that lead to it too.
+    ///   - cuts: how many connections each of them breaks.
     public static func bucket(
-        _ name: String, at address: String = "127.0.0.1", in directory: String, tls: Bool, relays: [Int]
+        _ name: String, at address: String = "127.0.0.1", in directory: String, tls: Bool, relays: [Int],
+        cuts: Int = 10
     ) throws -> StoreServer {
         let python = "\(ControlPlanePrograms.cache(ProcessInfo.processInfo.environment))/s3-server/bin/python"
         guard FileManager.default.isExecutableFile(atPath: python) else {
@@ -61,7 +64,7 @@ public struct StoreServer: Sendable {
         return StoreServer(
             address: address, port: port, authority: authority, directory: directory, program: python,
             arguments: ["-W", "ignore", script, "--address", address] + certificate
-                + relays.flatMap { ["--relay", "\($0)"] } + ["\(port)", name],
+                + relays.flatMap { ["--relay", "\($0)"] } + ["--cuts", "\(cuts)", "\(port)", name],
             path: "/")
     }
 
@@ -105,6 +108,11 @@ public struct StoreServer: Sendable {
             while let isDone = try await group.next(), !isDone {}
             group.cancelAll()
         }
+    }
+
+    /// How many connections the relay of a port has broken. Its log has lines of others in between, and within.
+    public func cuts(byRelay port: Int) throws -> Int {
+        try String(contentsOfFile: logPath, encoding: .utf8).ranges(of: "cut on \(port)").count
     }
 
     private func answers() async throws {

@@ -1,8 +1,8 @@
 """S3 as moto has it, which checks the signature of every request here, and that a body is what its signature says.
 
-  s3_server.py [--address IP] [--tls CERTIFICATE KEY] [--relay PORT]... PORT BUCKET
+  s3_server.py [--address IP] [--tls CERTIFICATE KEY] [--relay PORT]... [--cuts N] PORT BUCKET
 
-All that it keeps is in its memory. Each relay leads to it too, and breaks ten connections at arbitrary bytes.
+All that it keeps is in its memory. Each relay leads to it too, and breaks connections at arbitrary bytes.
 """
 import argparse
 import hashlib
@@ -87,12 +87,10 @@ class Handler(WSGIRequestHandler):
 
 
 class Relay:
-    """Leads to another port. Of the connections that carry much it resets ten, each at another byte."""
+    """Leads to another port. Of the connections that carry much it resets some, each at another byte."""
 
-    cuts = 10
-
-    def __init__(self, address, port, target):
-        self.address, self.port, self.target = address, port, target
+    def __init__(self, address, port, target, cuts):
+        self.address, self.port, self.target, self.cuts = address, port, target, cuts
         self.random, self.lock = random.Random(port), threading.Lock()
 
     def run(self):
@@ -130,6 +128,7 @@ parser = argparse.ArgumentParser()
 parser.add_argument("--address", default="127.0.0.1")
 parser.add_argument("--tls", nargs=2)
 parser.add_argument("--relay", type=int, action="append", default=[])
+parser.add_argument("--cuts", type=int, default=10)
 parser.add_argument("port", type=int)
 parser.add_argument("bucket")
 options = parser.parse_args()
@@ -140,6 +139,6 @@ s3_backends[ACCOUNT]["aws"].create_bucket(options.bucket, "us-east-1")
 check_what_was_sent()
 settings.INITIAL_NO_AUTH_ACTION_COUNT = 0
 for port in options.relay:
-    threading.Thread(target=Relay(options.address, port, options.port).run, daemon=True).start()
+    threading.Thread(target=Relay(options.address, port, options.port, options.cuts).run, daemon=True).start()
 run_simple(options.address, options.port, CheckedBodies(DomainDispatcherApplication(create_backend_app)),
            threaded=True, request_handler=Handler, ssl_context=tuple(options.tls) if options.tls else None)
