@@ -42,6 +42,11 @@ public protocol BlobStore: Sendable {
     /// Removes what is under the name of a digest, unless it was kept at that time or later. Whether it is gone. A registry has
     /// manifests alone removed, knows no time, and forgets their tags with them.
     func remove(_ digest: Digest, unlessSince time: Timestamp?) async throws(ArtifactError) -> Bool
+
+    /// Frees what uploads take up that came to no end, unless they were begun or got on at that time or later. A registry
+    /// sees to its own.
+    /// - Returns: how many there were.
+    func abandonUploads(unlessSince time: Timestamp?) async throws(ArtifactError) -> Int
 }
 
 /// What a store has under the name of a digest: a layer, a configuration or a manifest.

@@ -110,6 +110,10 @@ struct CollectCommand: AsyncParsableCommand {
         }
         let removal = inventory.garbage(keeping: kept, unlessSince: limit, .ofSteps)
         try await removal.carryOut(in: place, inventory, limit, limit, isDry: age.dryRun)
+        if !age.dryRun {
+            let count = try await place.abandonUploads(unlessSince: limit)
+            if count > 0 { print("\(count) uploads that came to no end are given up") }
+        }
         if inventory.blobs == nil, !removal.young.isEmpty {
             print("the registry does not tell how old they are; --older-than 0 removes them")
         }

@@ -70,6 +70,18 @@ import Testing
         #expect(try await collect(keeping: [second.digest]).removal.isEmpty)
     }
 
+    /// What a process was writing that was killed, unless it may still be written.
+    @Test func uploadsThatCameToNoEndAreGivenUp() async throws {
+        let manifest = try await seal("first", tag: "best")
+        for name in ["old", "new"] { try FileSystem.write("part of a blob", to: store.root + "/uploads/" + name) }
+        try age("uploads/old")
+        #expect(try await store.abandonUploads(unlessSince: Self.hourAgo) == 1)
+        #expect(try FileSystem.entries(store.root + "/uploads") == ["new"])
+        #expect(try await store.abandonUploads(unlessSince: nil) == 1)
+        #expect(try await store.check(manifest.digest) == manifest)
+        #expect(try await DirectoryStore(scratch.path + "/none").abandonUploads(unlessSince: nil) == 0)
+    }
+
     /// A seal that finds everything there already, between the look and the removal.
     @Test func whatIsSealedAgainMeanwhileStaysWhole() async throws {
         let manifest = try await seal("first", tag: "step-a.model")
@@ -186,6 +198,9 @@ private struct DyingStore: BlobStore {
     func tags() async throws(ArtifactError) -> [String] { try await base.tags() }
     func touch(_ digest: Digest) async throws(ArtifactError) -> Bool { try await base.touch(digest) }
     func contents() async throws(ArtifactError) -> [StoredBlob]? { try await base.contents() }
+    func abandonUploads(unlessSince time: Timestamp?) async throws(ArtifactError) -> Int {
+        try await base.abandonUploads(unlessSince: time)
+    }
 }
 
 private final class Counter: Sendable {

@@ -124,6 +124,22 @@ import Testing
     }
 
     /// What is there is not sent again, but is as young as if it had been.
+    @Test func uploadsToABucketThatCameToNoEndAreGivenUp() async throws {
+        try await TestBucket.with { bucket in
+            let store = try bucket.store()
+            let other = try bucket.store("team/other")
+            for store in [store, other] {
+                let request = store.client.request(.post, "blobs/sha256/half", query: [("uploads", "")])
+                #expect(try await store.client.send(request).status == 200)
+            }
+            let manifest = try await store.seal(try source("first"), tag: "best")
+            #expect(try await store.abandonUploads(unlessSince: Timestamp(seconds: 0)) == 0, "it may be under way")
+            #expect(try await store.abandonUploads(unlessSince: Self.future) == 1)
+            #expect(try await bucket.openUploads().count == 1, "the other is somebody else's")
+            #expect(try await store.check(manifest.digest) == manifest)
+        }
+    }
+
     @Test func whatABucketHasBecomesYoungWhenItIsSealedAgain() async throws {
         try await TestBucket.with { bucket in
             let late = Locked(false)

@@ -48,6 +48,61 @@ extension BucketStore {
     }
 }
 
+extension BucketStore {
+    private struct OpenUpload {
+        var name: String
+        var id: String
+        var begun: Timestamp
+    }
+
+    public func abandonUploads(unlessSince time: Timestamp?) async throws(ArtifactError) -> Int {
+        var count = 0
+        var marker: (key: String, id: String)?
+        repeat {
+            let from = marker
+            let page = try await patience.run { () async throws(ArtifactError) in try await openUploads(after: from) }
+            for upload in page.uploads {
+                if let time, upload.begun >= time { continue }
+                let request = client.request(.delete, upload.name, query: [("uploadId", upload.id)])
+                try await patience.run { () async throws(ArtifactError) in
+                    let response = try await client.send(request)
+                    guard [200, 204, 404].contains(response.status) else {
+                        throw await client.failure(request, response)
+                    }
+                }
+                count += 1
+            }
+            marker = page.next
+        } while marker != nil
+        return count
+    }
+
+    private func openUploads(
+        after marker: (key: String, id: String)?
+    ) async throws(ArtifactError) -> (uploads: [OpenUpload], next: (key: String, id: String)?) {
+        let place = client.location.key("")
+        var query = [("uploads", ""), ("encoding-type", "url"), ("prefix", place)]
+        if let marker { query += [("key-marker", marker.key), ("upload-id-marker", marker.id)] }
+        let request = client.request(query: query)
+        let response = try await client.send(request)
+        guard response.status == 200 else { throw await client.failure(request, response) }
+        let answer = XMLAnswer(try await client.body(request, response))
+        let (keys, ids, times) = ("Upload/Key", "Upload/UploadId", "Upload/Initiated")
+        guard let answer, answer.root == "ListMultipartUploadsResult", answer.all(keys).count == answer.all(ids).count,
+            answer.all(keys).count == answer.all(times).count
+        else { throw .malformed("the list of uploads to s3://\(client.location) is not what S3 lists uploads by") }
+        var uploads: [OpenUpload] = []
+        for (key, (id, begun)) in zip(answer.all(keys), zip(answer.all(ids), answer.all(times))) {
+            guard let key = Self.decoded(key), key.hasPrefix(place), let begun = Timestamp(begun) else { continue }
+            uploads.append(OpenUpload(name: String(key.dropFirst(place.count)), id: id, begun: begun))
+        }
+        guard answer["IsTruncated"] == "true", let key = answer["NextKeyMarker"].flatMap(Self.decoded),
+            let id = answer["NextUploadIdMarker"]
+        else { return (uploads, nil) }
+        return (uploads, (key, id))
+    }
+}
+
 extension BucketClient {
     /// More than this no store copies by one request.
     private static let largestCopy = 5 << 30

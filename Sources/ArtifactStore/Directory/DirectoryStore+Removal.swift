@@ -40,6 +40,23 @@ extension DirectoryStore {
         try remove("blobs/sha256/\(digest.hex)", unlessSince: time)
     }
 
+    public func abandonUploads(unlessSince time: Timestamp?) async throws(ArtifactError) -> Int {
+        try putBack()
+        let uploads = "\(root)/uploads"
+        guard FileSystem.kind(uploads) == .directory else { return 0 }
+        var count = 0
+        do throws(FileError) {
+            for name in try FileSystem.entries(uploads) where !name.hasPrefix(Self.aside) {
+                guard let status = try Self.status("\(uploads)/\(name)") else { continue }
+                // Whoever still writes has just written.
+                if let time, Self.time(status) >= time { continue }
+                try FileSystem.remove("\(uploads)/\(name)")
+                count += 1
+            }
+        } catch { throw .file(error) }
+        return count
+    }
+
     private func remove(_ name: String, unlessSince time: Timestamp?) throws(ArtifactError) -> Bool {
         let path = "\(root)/\(name)"
         try Upload.makeShared("\(root)/uploads")
