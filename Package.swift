@@ -170,7 +170,9 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"),
             ]
         ),
-        tests("AssayCore", ["JSON", "KubernetesModel", "YAML"]),
+        tests(
+            "AssayCore", ["FuzzProperties", "JSON", "KubernetesModel", "YAML", subprocess],
+            excluding: ["gate_oracle.py"]),
         tests(
             "ArtifactStore",
             [

@@ -242,6 +242,22 @@ import Testing
         #expect(world.modelObject == nil)
     }
 
+    /// A store that has gone for good holds nobody up.
+    @Test func aModelIsLetGoInTheEnd() throws {
+        var world = try serving { $0["spec", "deletionPolicy"] = "Delete" }
+        world.refusesToForget = "the store is away"
+        try delete(&world)
+        var waited: Duration = .zero
+        while world.modelObject != nil, waited < .seconds(3600) {
+            world.now = world.now + .seconds(30)
+            waited += .seconds(30)
+            try delete(&world)
+        }
+        #expect(world.modelObject == nil)
+        #expect(world.created.count { $0.contains("-forget-") } == 3)
+        #expect(world.events.contains { $0.reason == "ArtifactsRetained" && !$0.isAboutNamespace })
+    }
+
     @Test func aStoreThatIsAwayIsWaitedForAndRetainLetsItGo() throws {
         var world = try serving { $0["spec", "deletionPolicy"] = "Delete" }
         world.refusesToForget = "the store is away"

@@ -68,23 +68,25 @@ public enum Gate {
         case .generalizationGap(let bound):
             judgeGap(&verdict, holdout: value, bound: bound, threshold: threshold, metrics: metrics)
         case .absoluteChange(let bound):
-            compare(&verdict, value, bound, threshold, baseline) { improvement, _ in improvement }
+            compare(&verdict, value, bound, threshold, baseline, isRelative: false)
         case .relativeChange(let bound):
-            compare(&verdict, value, bound, threshold, baseline, relativeChange)
+            compare(&verdict, value, bound, threshold, baseline, isRelative: true)
         }
         return verdict
     }
 
     /// In parts of the baseline's absolute value, so that a negative baseline does not turn the rule around. From 0 any
     /// change is infinite.
-    private static func relativeChange(_ improvement: Double, _ baseline: Double) -> Double {
-        if improvement == 0 { return 0 }
-        return improvement / abs(baseline)
+    private static func isEnough(
+        _ improvement: ExactDecimal, _ bound: Double, partOf reference: Double
+    ) -> Bool {
+        if reference == 0 { return improvement.signum > 0 || (improvement.signum == 0 && bound <= 0) }
+        return improvement >= ExactDecimal(bound) * ExactDecimal(abs(reference))
     }
 
     private static func compare(
         _ verdict: inout Verdict, _ value: Double, _ bound: Double, _ threshold: Threshold, _ baseline: Baseline?,
-        _ change: (_ improvement: Double, _ baseline: Double) -> Double
+        isRelative: Bool
     ) {
         guard let baseline else {
             verdict.passed = threshold.whenNoBaseline == .pass
@@ -103,9 +105,14 @@ public enum Gate {
             verdict.why = "the value of the revision that serves, \(baseline.revision), is \(other.value)"
             return
         }
-        let improvement = threshold.direction == .maximize ? value - reference : reference - value
-        let changed = change(improvement, reference)
-        verdict.passed = changed >= bound
+        let isMaximized = threshold.direction == .maximize
+        let (better, worse) = isMaximized ? (value, reference) : (reference, value)
+        let improvement = ExactDecimal(better) - ExactDecimal(worse)
+        verdict.passed =
+            isRelative
+            ? isEnough(improvement, bound, partOf: reference) : improvement >= ExactDecimal(bound)
+        // As people read it, in five digits.
+        let changed = better == worse ? 0 : (better - worse) / (isRelative ? abs(reference) : 1)
         verdict.why =
             "\(Number.short(value)) against \(Number.short(reference)) of \(baseline.revision) is a change by "
             + "\(Number.signed(changed)), which is \(verdict.passed ? "" : "not ")\(verdict.bound)"
@@ -122,8 +129,9 @@ public enum Gate {
             verdict.why = "the value on the train split is \(reported.value)"
             return
         }
-        let gap = threshold.direction == .maximize ? train - holdout : holdout - train
-        verdict.passed = gap <= bound
+        let (better, worse) = threshold.direction == .maximize ? (train, holdout) : (holdout, train)
+        let gap = better - worse
+        verdict.passed = ExactDecimal(bound) >= ExactDecimal(better) - ExactDecimal(worse)
         verdict.why =
             "\(Number.short(train)) on train and \(Number.short(holdout)) on holdout are \(Number.short(gap)) apart, "
             + "which is \(verdict.passed ? "" : "not ")\(verdict.bound)"

@@ -42,7 +42,7 @@ extension Number {
 
 extension Verdict {
     /// `accuracy 0.972 ≥ 0.93`, `accuracy 0.9 < 0.93`, `accuracy not reported`.
-    var summary: String {
+    public var summary: String {
         guard let value else { return "\(metric) not reported" }
         guard case .finite(let number) = MetricValue(text: value) else { return "\(metric) is \(value)" }
         let name = split == .holdout ? metric : "\(metric) (\(split.rawValue))"

@@ -16,7 +16,8 @@ public enum MetricValue: Sendable, Hashable, CustomStringConvertible {
 
     /// Reads a number as text: what JSON allows, and the names that languages print for what it does not.
     public init(text: String) {
-        let trimmed = text.filter { $0 != " " && $0 != "\t" && $0 != "\n" && $0 != "\r" }
+        let isBlank = { (character: Character) in " \t\n\r\r\n".contains(character) }
+        let trimmed = String(text.drop(while: isBlank).reversed().drop(while: isBlank).reversed())
         switch trimmed.lowercased() {
         case "nan", "+nan", "-nan": self = .notANumber
         case "inf", "+inf", "infinity", "+infinity": self = .infinite(negative: false)

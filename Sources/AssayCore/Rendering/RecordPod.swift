@@ -37,12 +37,15 @@ struct RecordPod {
 
 extension MLModel {
     func renderedRecord(name: String, _ pod: RecordPod) -> JSONValue {
-        storeJob(name: name, store: pod.store, container: ArtifactContainer.record) { pod.rendered(labels: $0) }
+        storeJob(name: name, patience: pod.store.patience, container: ArtifactContainer.record) {
+            pod.rendered(labels: $0)
+        }
     }
 
     /// A Job of one pod of ours that does something in a store.
+    /// - Parameter patience: for how many seconds the pod waits for a store that is away.
     func storeJob(
-        name: String, store: ArtifactStoreSpec, container: String, isOwned: Bool = true,
+        name: String, patience: Int, container: String, isOwned: Bool = true,
         pod: (_ labels: [String: String]) -> JSONValue
     ) -> JSONValue {
         let labels = [Label.managedBy: Label.manager, Label.model: metadata.name]
@@ -52,7 +55,7 @@ extension MLModel {
             "spec": [
                 "podReplacementPolicy": "Failed", "backoffLimit": 2,
                 // It may wait for a volume that another node has for as long as the model serves.
-                "activeDeadlineSeconds": JSONValue(store.patience + RecordPod.lifetime),
+                "activeDeadlineSeconds": JSONValue(patience + RecordPod.lifetime),
                 "ttlSecondsAfterFinished": JSONValue(RecordPod.lifetime), "template": pod(labels),
                 "podFailurePolicy": ArtifactContainer.failurePolicy([container]),
             ],

@@ -3,6 +3,9 @@ import KubernetesModel
 
 /// The pod that removes from a store what a model needs no more.
 struct ForgetPod {
+    /// For how many seconds a store that is away is waited for: nothing is lost where it is not.
+    static let patience = 300
+
     let removal: StoreRemoval
     /// Those of its artifacts that nobody refers to.
     let digests: Set<String>
@@ -13,7 +16,7 @@ struct ForgetPod {
 
     func rendered(labels: [String: String]) -> JSONValue {
         let ours = ArtifactContainer(image: image, store: removal.store, served: like.main)
-        var arguments = ours.storeArguments + ["--patience", String(removal.store.patience)]
+        var arguments = ours.storeArguments + ["--patience", String(Self.patience)]
         for artifact in removal.artifacts where digests.contains(artifact.digest) {
             arguments += ["--artifact", argument(artifact)]
         }
@@ -43,7 +46,7 @@ extension MLModel {
     /// - Parameter isOwned: so that it goes with the model. One that is made while the model goes would go at once.
     func renderedForget(name: String, _ pod: ForgetPod, isOwned: Bool) -> JSONValue {
         storeJob(
-            name: name, store: pod.removal.store, container: ArtifactContainer.forget, isOwned: isOwned
+            name: name, patience: ForgetPod.patience, container: ArtifactContainer.forget, isOwned: isOwned
         ) { pod.rendered(labels: $0) }
     }
 }

@@ -35,6 +35,14 @@ extension MLModelPlanner {
                     + "no pod begins any more")
         }
         guard model.spec.value?.deletionPolicy == .delete else { return letGo(nil) }
+        if let given = status.removals.first(where: { $0.attempts >= Self.mostAttempts }) {
+            var plan = letGo(nil)
+            let note =
+                "the model goes without its artifacts in \(given.store.uri), which \(Self.mostAttempts) times could not be "
+                + "removed: \(given.message ?? ""); `assay artifact gc` removes what nobody refers to"
+            plan.events.append(PlannedEvent(.warning, reason: "ArtifactsRetained", action: "Forget", note: note))
+            return plan
+        }
         status.observedGeneration = model.metadata.generation
         progress(status.phase ?? .pending, reason: "Deleting", message: "what it has made is removed before it goes")
         if status.runs.isEmpty {
@@ -89,6 +97,9 @@ extension MLModelPlanner {
                 "\(failed.store.uri): \(failed.message ?? ""); it is tried again, and deletionPolicy: Retain lets the "
                 + "model go without it")
     }
+
+    /// Whoever deletes a model is not held up for ever by a store that is gone.
+    private static let mostAttempts = 3
 
     static let namespaceTerminating = "NamespaceTerminating"
 

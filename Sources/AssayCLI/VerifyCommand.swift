@@ -1,0 +1,102 @@
+import ArgumentParser
+import AssayCore
+import Files
+import JSON
+import YAML
+
+/// `assay verify METRICS --model FILE`
+struct VerifyCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "verify",
+        abstract: "Judges metrics by the gate of an MLModel, as the operator would.",
+        discussion: """
+            It prints what each rule says, and ends with status 1 where the gate refuses them, and with status 2 where it \
+            cannot judge: a file that is not there, or a spec that the operator would refuse.
+            """)
+
+    /// It cannot judge.
+    private static let undecided = ExitCode(2)
+
+    @Argument(help: "What a training writes to ASSAY_METRICS_FILE; - for standard input.") var metrics: String
+    @Option(name: [.customShort("m"), .long], help: "The manifest with the MLModel, in YAML or JSON.") var model: String
+    @Option(help: "Which MLModel, where the manifest has several.") var name: String?
+    @Option(help: "The metrics of what serves, for rules that compare; nothing serves unless given.") var baseline:
+        String?
+    @Flag(help: "Print the verdicts as JSON.") var json = false
+
+    mutating func run() throws {
+        let spec = try validation()
+        let reading = try reading(of: metrics)
+        let other = try baseline.map { Gate.Baseline(revision: $0, metrics: try self.reading(of: $0).metrics) }
+        let outcome = Gate.judge(reading.metrics, by: spec, baseline: other)
+        if let problem = reading.message { StandardError.say("\(metrics): \(problem)") }
+        if json { tellJSON(outcome) } else { tell(outcome) }
+        if !outcome.passed { throw ExitCode.failure }
+    }
+
+    private func tell(_ outcome: Gate.Outcome) {
+        let width = outcome.verdicts.map(\.summary.count).max() ?? 0
+        for verdict in outcome.verdicts {
+            let padding = String(repeating: " ", count: width - verdict.summary.count)
+            print("\(verdict.passed ? "passed " : "refused")  \(verdict.summary)\(padding)  \(verdict.why)")
+        }
+        if outcome.verdicts.isEmpty {
+            print(outcome.passed ? "passed   no gate: everything passes" : "refused  no rule: nothing was proven")
+        }
+    }
+
+    private func tellJSON(_ outcome: Gate.Outcome) {
+        let document: JSONValue = [
+            "passed": .bool(outcome.passed), "verdicts": JSONValue(outcome.verdicts.map(\.json)),
+        ]
+        print(document.serialized())
+    }
+
+    // MARK: Reading
+
+    private func validation() throws -> MLModelSpec.Validation {
+        var found: [MLModel] = []
+        do {
+            for document in try JSONValue.documents(yaml: try text(of: model))
+            where document["kind"]?.string == MLModel.resourceType.kind {
+                found.append(try MLModel(json: document))
+            }
+        } catch let error as ExitCode {
+            throw error
+        } catch {
+            throw unable("\(model): \(error)")
+        }
+        if let name { found = found.filter { $0.metadata.name == name } }
+        guard let only = found.first, found.count == 1 else {
+            let which = name.map { " of the name \($0)" } ?? ""
+            throw unable(
+                found.isEmpty
+                    ? "\(model): there is no MLModel\(which)"
+                    : "\(model): there are \(found.count) MLModels\(which); say which with --name")
+        }
+        let problems = only.problems
+        guard problems.isEmpty, let spec = only.spec.value else {
+            for problem in problems { StandardError.say("\(model): \(problem.path): \(problem.message)") }
+            throw Self.undecided
+        }
+        return spec.validation
+    }
+
+    private func reading(of path: String) throws -> MetricsReading {
+        MetricsReading(terminationMessage: try text(of: path))
+    }
+
+    private func text(of path: String) throws -> String {
+        do {
+            let bytes = try FileSystem.contents(path == "-" ? "/dev/stdin" : path)
+            return String(decoding: bytes, as: UTF8.self)
+        } catch {
+            throw unable("\(error)")
+        }
+    }
+
+    private func unable(_ why: String) -> ExitCode {
+        StandardError.say(why)
+        return Self.undecided
+    }
+}
