@@ -1,5 +1,9 @@
 import ArgumentParser
 import ArtifactStore
+import AssayCore
+import Files
+import JSON
+import YAML
 
 /// `assay artifact …`
 struct ArtifactCommand: AsyncParsableCommand {
@@ -93,18 +97,29 @@ struct ArtifactCommand: AsyncParsableCommand {
 
     struct Check: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Reads an artifact, or all that have a tag, and fails where one is broken.")
+            abstract: "Reads an artifact, or all that have a tag, and fails where one is broken.",
+            discussion: "With --expect it also tells where the records in one are not as they should be.")
 
         @Argument(
             help: "The store or the artifact: file:///srv/models, file:///srv/models@sha256:…",
             transform: ArtifactReference.init)
         var artifact: ArtifactReference
+        @Option(
+            help: ArgumentHelp(
+                "What the records are to be like, in YAML or JSON, as an entry of a step's `expectations`.",
+                valueName: "file"))
+        var expect: String?
         @OptionGroup var access: StoreAccess
+
+        func validate() throws {
+            guard expect == nil || artifact.name != nil else { throw ValidationError("--expect: name one artifact") }
+        }
 
         mutating func run() async throws {
             let store = try access.store(artifact.place)
             guard artifact.name == nil else {
                 try await check(artifact, in: store)
+                if let expect { try await hold(artifact, in: store, against: try expectation(in: expect)) }
                 return
             }
             var failed = 0
@@ -118,6 +133,33 @@ struct ArtifactCommand: AsyncParsableCommand {
                 }
             }
             if failed > 0 { throw ExitCode.failure }
+        }
+
+        private func expectation(in path: String) throws -> DataExpectation {
+            let text = String(decoding: try FileSystem.contents(path), as: UTF8.self)
+            let documents = try JSONValue.documents(yaml: text)
+            guard let only = documents.first, documents.count == 1 else {
+                throw ValidationError("\(path): must be one document")
+            }
+            var expectation = only
+            expectation["output"] = expectation["output"] ?? "artifact"
+            let result = try DataExpectation(json: JSONCursor(expectation))
+            let problems = result.problems(at: path)
+            guard problems.isEmpty else { throw ValidationError(problems.map(\.description).joined(separator: "\n")) }
+            return result
+        }
+
+        private func hold(
+            _ one: ArtifactReference, in store: any BlobStore, against expectation: DataExpectation
+        ) async throws {
+            let directory = try TemporaryPlace()
+            defer { directory.remove() }
+            try await store.fetch(one.resolve(in: store), to: directory.path + "/artifact")
+            do { try DataCheck.check(directory.path + "/artifact", expectation) } catch let error as UnexpectedData {
+                for problem in error.problems { print(problem) }
+                throw ExitCode.failure
+            }
+            print("\(one): its records are as expected")
         }
 
         private func check(_ one: ArtifactReference, in store: any BlobStore) async throws {

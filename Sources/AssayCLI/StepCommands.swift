@@ -86,10 +86,19 @@ struct SealCommand: AsyncParsableCommand {
     @Option(help: "The file that the step has written metrics to, if it has.") var metricsFile: String?
     @Option(help: "What the step was told in ASSAY_RUN.") var run: String?
     @Option(help: "The tag by which the result is found again; none is given unless told.") var key: String?
+    @Option(
+        name: .customLong("expectation"), parsing: .singleValue,
+        help: ArgumentHelp("What an output has to be like to be kept.", valueName: "json"),
+        transform: Self.expectation)
+    var expectations: [DataExpectation] = []
     @Option(help: "Where files may be written for as long as it runs.") var scratchDirectory: String?
     @Option(help: "Which of the step's pods this is, from 0; the first alone keeps its outputs.") var rank = 0
     @Option(help: "The file that the digests are written to.") var report = "/dev/termination-log"
     @OptionGroup var access: StoreAccess
+
+    private static func expectation(_ text: String) throws -> DataExpectation {
+        try DataExpectation(json: JSONCursor(try JSONValue(parsing: text)))
+    }
 
     func validate() throws {
         guard key == nil || scratchDirectory != nil else {
@@ -106,6 +115,9 @@ struct SealCommand: AsyncParsableCommand {
         guard rank == 0 else {
             print("the pod of rank 0 keeps the outputs; this one is of rank \(rank)")
             return
+        }
+        for expectation in expectations {
+            try DataCheck.check("\(outputsDirectory)/\(expectation.output)", expectation)
         }
         let place = try access.store(store.place)
         var sealed: [SealedArtifact] = []
@@ -146,6 +158,9 @@ func endingAsStep(_ work: @Sendable () async throws -> Void) async throws {
         StandardError.say("\(error)")
         throw ExitCode(StepExit.permanentFailure)
     } catch let error as FileError {
+        StandardError.say("\(error)")
+        throw ExitCode(StepExit.permanentFailure)
+    } catch let error as UnexpectedData {
         StandardError.say("\(error)")
         throw ExitCode(StepExit.permanentFailure)
     }

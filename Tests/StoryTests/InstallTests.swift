@@ -79,7 +79,7 @@ extension Stories {
 
         /// What `kubectl auth can-i --list` says of the operator in any namespace, beside what everybody may.
         private static let rights: Set<String> = [
-            "mlmodels.assay.dev: get list watch patch",
+            "mlmodels.assay.dev: get list patch watch",
             "mlmodels.assay.dev/status: patch",
             "mlmodels.assay.dev/finalizers: update",
             "trainingjobs.assay.dev: create delete get list patch watch",

@@ -117,6 +117,7 @@ struct StepPod {
         var arguments =
             ours.storeArguments + ["--patience", String(spec.artifactStore?.patience ?? 3600)] + outputArguments
         arguments += ["--metrics-file", Self.metricsFile, "--run", run]
+        for expectation in step.expectations { arguments += ["--expectation", expectation.json.serialized()] }
         var mounts = [outputs]
         // What the first of several pods has made counts once all of them have ended well, which none of them knows.
         if let key, nodes == nil {

@@ -15,6 +15,8 @@ public struct TrainingStep: Sendable, Hashable {
     public var nodes: Int?
     /// The PersistentVolumeClaim on which it has a directory that its attempts share.
     public var checkpointClaim: String?
+    /// What its outputs have to be like to be kept.
+    public var expectations: [DataExpectation]
     public var template: PodTemplate
 
     /// Whether a result that is there already is taken for what the step would make again.
@@ -27,7 +29,8 @@ public struct TrainingStep: Sendable, Hashable {
 
     public init(
         name: String, inputs: [String] = [], outputs: [String] = [], parameters: [String] = [],
-        reuse: Reuse? = nil, nodes: Int? = nil, checkpointClaim: String? = nil, template: PodTemplate
+        reuse: Reuse? = nil, nodes: Int? = nil, checkpointClaim: String? = nil,
+        expectations: [DataExpectation] = [], template: PodTemplate
     ) {
         self.name = name
         self.inputs = inputs
@@ -36,6 +39,7 @@ public struct TrainingStep: Sendable, Hashable {
         self.reuse = reuse
         self.nodes = nodes
         self.checkpointClaim = checkpointClaim
+        self.expectations = expectations
         self.template = template
     }
 
@@ -47,6 +51,9 @@ public struct TrainingStep: Sendable, Hashable {
         reuse = try cursor["reuse"].optionalEnum()
         nodes = try cursor["nodes"].optionalInt()
         checkpointClaim = cursor["checkpoint"].exists ? try cursor["checkpoint"]["claim"].string() : nil
+        expectations = try cursor["expectations"].map { element throws(JSONShapeError) in
+            try DataExpectation(json: element)
+        }
         template = try PodTemplate(json: cursor["template"])
     }
 
@@ -58,6 +65,7 @@ public struct TrainingStep: Sendable, Hashable {
         result["reuse"] = JSONValue(reuse?.rawValue)
         if let nodes { result["nodes"] = JSONValue(nodes) }
         if let checkpointClaim { result["checkpoint"] = ["claim": .string(checkpointClaim)] }
+        if !expectations.isEmpty { result["expectations"] = JSONValue(expectations.map(\.json)) }
         return result
     }
 }

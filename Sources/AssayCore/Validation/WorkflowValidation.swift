@@ -18,6 +18,7 @@ struct WorkflowValidation {
             checkOutputs(step, at: "\(field).outputs", &makers)
             checkParameters(step, at: "\(field).parameters")
             checkNodes(step, at: field)
+            checkExpectations(step, at: field)
         }
         for (index, step) in spec.steps.enumerated() {
             checkInputs(step, at: "steps[\(index)].inputs", makers)
@@ -79,6 +80,15 @@ struct WorkflowValidation {
             } else if !seen.insert(name).inserted {
                 refuse("\(field)[\(index)]", "\(name) is there twice")
             }
+        }
+    }
+
+    private mutating func checkExpectations(_ step: TrainingStep, at field: String) {
+        if step.expectations.count > Bounds.artifacts {
+            refuse("\(field).expectations", "has more than \(Bounds.artifacts) entries")
+        }
+        for (index, expectation) in step.expectations.enumerated() {
+            problems += expectation.problems(of: step.outputs, at: "\(path).\(field).expectations[\(index)]")
         }
     }
 

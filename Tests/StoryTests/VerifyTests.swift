@@ -1,0 +1,95 @@
+import FoundationEssentials
+import JSON
+import Subprocess
+import TestCluster
+import Testing
+
+/// `assay verify` as a person or a pipeline uses it.
+@Suite struct VerifyTests {
+    private static let model = """
+        apiVersion: v1
+        kind: Namespace
+        metadata: {name: ml}
+        ---
+        apiVersion: assay.dev/v1alpha1
+        kind: MLModel
+        metadata: {name: wine}
+        spec:
+          training:
+            template:
+              spec:
+                template: {spec: {containers: [{name: train, image: "registry.local/wine:1"}]}}
+          validation:
+            thresholds:
+            - {metric: accuracy, direction: Maximize, threshold: 0.93}
+            - {metric: accuracy, direction: Maximize, minAbsoluteChange: -0.005, whenNoBaseline: Pass}
+          serving:
+            port: 8080
+            template: {spec: {containers: [{name: server, image: "registry.local/wine:1"}]}}
+        """
+
+    private static func verify(
+        _ metrics: String, model: String = model, baseline: String? = nil, _ more: String...
+    ) async throws -> (status: TerminationStatus, output: String, error: String) {
+        let program = try #require(ProgramUnderTest.assay)
+        let directory = try TemporaryDirectory()
+        defer { directory.remove() }
+        var arguments = [program, "verify", "-", "--model", "wine.yaml"] + more
+        try model.write(toFile: "\(directory.path)/wine.yaml", atomically: false, encoding: .utf8)
+        if let baseline {
+            try baseline.write(toFile: "\(directory.path)/before.json", atomically: false, encoding: .utf8)
+            arguments += ["--baseline", "before.json"]
+        }
+        let result = try await Subprocess.run(
+            .name("env"), arguments: Arguments(["-C", directory.path] + arguments), input: .string(metrics),
+            output: .string(limit: 1 << 16), error: .string(limit: 1 << 16))
+        return (result.terminationStatus, result.standardOutput, result.standardError)
+    }
+
+    @Test func whatPassesEndsWithZero() async throws {
+        let answer = try await Self.verify(#"{"accuracy": 0.965}"#, baseline: #"{"accuracy": 0.97}"#)
+        #expect(answer.status == .exited(0), "\(answer.error)")
+        #expect(
+            answer.output
+                == """
+                passed   accuracy 0.965 ≥ 0.93           0.965 is ≥ 0.93
+                passed   accuracy 0.965 vs 0.97, ≥ -0.005  0.965 against 0.97 of before.json is a change by -0.005, which is ≥ -0.005
+
+                """.replacing("≥ 0.93           0", with: "≥ 0.93             0"))
+    }
+
+    @Test(arguments: [
+        (#"{"accuracy": 0.9}"#, "refused  accuracy 0.9 < 0.93"),
+        (#"{"accuracy": NaN}"#, "the value is not a number (NaN)"),
+        (#"{"f1": 0.99}"#, "accuracy was not reported for the split holdout; reported were f1 (holdout)"),
+        ("", "no metric was"),
+    ])
+    func whatDoesNotEndsWithOne(_ metrics: String, _ words: String) async throws {
+        let answer = try await Self.verify(metrics)
+        #expect(answer.status == .exited(1))
+        #expect(answer.output.contains(words), "\(answer.output)")
+    }
+
+    @Test func verdictsAreThoseOfTheStatus() async throws {
+        let answer = try await Self.verify(#"{"accuracy": 0.9}"#, baseline: nil, "--json")
+        let document = try JSONValue(parsing: answer.output)
+        #expect(answer.status == .exited(1) && document["passed"] == false)
+        #expect(document["verdicts"]?[0]?["rule"] == "threshold")
+        #expect(document["verdicts"]?[1]?["passed"] == true)
+    }
+
+    @Test(arguments: [
+        (
+            model.replacing("threshold: 0.93", with: "threshold: high"),
+            "wine.yaml: spec.validation.thresholds[0].threshold"
+        ),
+        (model.replacing("kind: MLModel", with: "kind: Other"), "wine.yaml: there is no MLModel"),
+        (model + "\n---\n" + model, "there are 2 MLModels; say which with --name"),
+        ("a: [", "wine.yaml: "),
+    ])
+    func whatCannotBeJudgedEndsWithTwo(_ model: String, _ words: String) async throws {
+        let answer = try await Self.verify(#"{"accuracy": 0.99}"#, model: model)
+        #expect(answer.status == .exited(2))
+        #expect(answer.error.contains(words) && answer.output.isEmpty, "\(answer.error)")
+    }
+}
