@@ -50,6 +50,38 @@ import Testing
         #expect(occupied.error.contains("is not empty; name a directory that is"))
     }
 
+    @Test func recordsAreHeldAgainstWhatIsExpected() async throws {
+        let directory = try TemporaryDirectory()
+        defer { directory.remove() }
+        try FileManager.default.createDirectory(atPath: directory.path + "/rows", withIntermediateDirectories: false)
+        try "alcohol,colour\n12.5,red\n131,blue\n".write(
+            toFile: directory.path + "/rows/wine.csv", atomically: false, encoding: .utf8)
+        let store = "file://\(directory.path)/store"
+        #expect(try await Self.assay("push", "rows", store + ":rows", in: directory.path).status == .exited(0))
+        func check(_ expectation: String) async throws -> Answer {
+            try expectation.write(toFile: directory.path + "/expect.yaml", atomically: false, encoding: .utf8)
+            return try await Self.assay(
+                "check", store + ":rows", "--expect", "expect.yaml", in: directory.path)
+        }
+        let good = try await check("{format: CSV, columns: [{name: alcohol, type: Number}], rows: {min: 2}}")
+        #expect(good.status == .exited(0), "\(good.error)")
+        #expect(good.output.hasSuffix(":rows: its records are as expected\n"))
+        let bad = try await check(
+            "{format: CSV, columns: [{name: alcohol, type: Number, max: 20}, {name: colour, type: String, values: [red]}]}"
+        )
+        #expect(bad.status == .exited(1))
+        #expect(
+            bad.output.hasSuffix(
+                """
+                artifact: column alcohol: 1 of 2 values are not 20 or less, first in wine.csv line 3
+                artifact: column colour: 1 of 2 values are none of those that are allowed, first in wine.csv line 3
+
+                """), "\(bad.output)")
+        #expect(!bad.output.contains("131") && !bad.output.contains("blue"))
+        let none = try await check("{format: CSV}")
+        #expect(none.status == .exited(64) && none.error.contains("expects nothing"), "\(none.error)")
+    }
+
     @Test(arguments: [
         ("gs://bucket/x", "file:///PATH, oci://HOST/REPOSITORY and s3://BUCKET/PREFIX are"),
         ("s3://Bucket/x", "Bucket is no bucket: its name has 3 to 63 lower-case letters"),

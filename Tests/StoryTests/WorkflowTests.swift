@@ -264,6 +264,33 @@ extension Stories {
             try await world.wait("done", .pods, named: "tamper") { $0.phase == "Succeeded" }
         }
 
+        /// Nothing is trained on what is not as it should be, and nothing of it is told but where it is.
+        @Test func dataThatIsNotAsExpectedGoesNoFurther() async throws {
+            try await StoryWorld.run(on: .local) { world in
+                try await world.withOperator(image: "assay:0.1.0") {
+                    try await world.apply(yaml: Self.claim)
+                    let expected = """
+                        outputs: [rows, holdout]
+                            expectations:
+                            - {output: rows, format: CSV, columns: [{name: n, type: Integer, max: 99}]}
+                        """
+                    let yaml = Self.workflow("odd").replacing("outputs: [rows, holdout]", with: expected)
+                        .replacing(
+                            "seq 1 100 > $ASSAY_OUTPUT_ROWS/rows.txt;",
+                            with: "(echo n; seq 1 100) > $ASSAY_OUTPUT_ROWS/rows.csv;")
+                    try await world.apply(yaml: yaml)
+                    let failed = try await world.wait("failed", .trainingJobs, named: "odd") { $0.phase == "Failed" }
+                    let message = try #require(failed.condition("Stalled")?.message)
+                    #expect(
+                        message.contains(
+                            "rows: column n: 1 of 100 values are not 99 or less, first in rows.csv line 101"),
+                        "\(message)")
+                    let phases = failed["status", "steps"]?.array?.compactMap { $0["phase"]?.string }
+                    #expect(phases == ["Failed", "Waiting", "Waiting", "Waiting"])
+                }
+            }
+        }
+
         /// What cannot be sealed now cannot be sealed by training once more.
         @Test func aStepThatLeavesNothingFailsAtOnceAndSaysSo() async throws {
             try await StoryWorld.run(on: .local) { world in
