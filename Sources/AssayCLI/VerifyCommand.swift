@@ -2,6 +2,7 @@ import ArgumentParser
 import AssayCore
 import Files
 import JSON
+import KubernetesModel
 import YAML
 
 /// `assay verify METRICS --model FILE`

@@ -110,7 +110,7 @@ import Testing
         let cases = (0..<Self.count).map { _ in generator.next() }
         let script = String(#filePath.dropLast("GateOracleTests.swift".count)) + "gate_oracle.py"
         let answer = try await Subprocess.run(
-            .path("/usr/bin/python3"), arguments: [script],
+            .name("env"), arguments: ["/usr/bin/python3", script],
             input: .string(cases.map { $0.serialized() + "\n" }.joined()), output: .string(limit: 1 << 24),
             error: .string(limit: 1 << 16))
         #expect(answer.standardError.isEmpty)

@@ -187,6 +187,32 @@ import Testing
         #expect(world.created.count { $0.contains("-forget-") } == 1)
     }
 
+    /// What a record is written of is as young as the record.
+    @Test func aRecordThatIsBeingWrittenIsWaitedFor() throws {
+        var world = World()
+        world.registry = ["registry.local/wine:1.4": World.digest]
+        world.answersSealing = false
+        try world.create(
+            .mlModels,
+            try Sample.model { object in
+                let training = try? Sample.workflow()["spec"]
+                object["spec", "training", "template", "spec"] = training ?? .null
+                object["spec", "serving", "artifacts"] = ["model"]
+                object["spec", "deletionPolicy"] = "Delete"
+            })
+        try world.settle()
+        try finish(&world)
+        #expect(world.status["runs"]?[0]?["record", "job"] != nil)
+        world.now = world.now + .seconds(100)
+        try delete(&world)
+        #expect(world.modelObject != nil && world.status["runs"]?.array?.count == 1)
+        world.answersSealing = true
+        let end = world.now
+        try delete(&world)
+        #expect(world.modelObject == nil)
+        #expect(Set(world.forgotten.values) == [(end + .seconds(1)).description])
+    }
+
     @Test func aModelThatDoesNotIsNotHeld() throws {
         var world = try serving()
         #expect(world.modelObject?["metadata", "finalizers"] == nil)

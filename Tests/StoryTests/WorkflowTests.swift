@@ -272,18 +272,18 @@ extension Stories {
                     let expected = """
                         outputs: [rows, holdout]
                             expectations:
-                            - {output: rows, format: CSV, columns: [{name: n, type: Integer, max: 99}]}
+                            - {output: rows, format: CSV, columns: [{name: count, type: Integer, max: 99}]}
                         """
                     let yaml = Self.workflow("odd").replacing("outputs: [rows, holdout]", with: expected)
                         .replacing(
                             "seq 1 100 > $ASSAY_OUTPUT_ROWS/rows.txt;",
-                            with: "(echo n; seq 1 100) > $ASSAY_OUTPUT_ROWS/rows.csv;")
+                            with: "(echo count; seq 1 100) > $ASSAY_OUTPUT_ROWS/rows.csv;")
                     try await world.apply(yaml: yaml)
                     let failed = try await world.wait("failed", .trainingJobs, named: "odd") { $0.phase == "Failed" }
                     let message = try #require(failed.condition("Stalled")?.message)
                     #expect(
                         message.contains(
-                            "rows: column n: 1 of 100 values are not 99 or less, first in rows.csv line 101"),
+                            "rows: column count: 1 of 100 values are not 99 or less, first in rows.csv line 101"),
                         "\(message)")
                     let phases = failed["status", "steps"]?.array?.compactMap { $0["phase"]?.string }
                     #expect(phases == ["Failed", "Waiting", "Waiting", "Waiting"])

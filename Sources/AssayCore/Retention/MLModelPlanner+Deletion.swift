@@ -50,11 +50,24 @@ extension MLModelPlanner {
             if nothingRuns { removeForgotten() }
             if status.removals.isEmpty, result.actions.isEmpty, nothingRuns { return letGo(nil, result.events) }
             tellWhatIsWaitedFor()
-        } else {
+        } else if !waitsForRecords() {
             releaseAll()
         }
         tellReplicas()
         return finish()
+    }
+
+    /// A record that is being written makes what it tells of as young as itself: when it is done is waited for.
+    private mutating func waitsForRecords() -> Bool {
+        guard let spec = model.spec.value else { return false }
+        for index in status.runs.indices {
+            guard let record = status.runs[index].record, record.isUnderWay,
+                observed.jobs.contains(where: { $0.metadata.name == record.job })
+            else { continue }
+            follow(record, index, spec)
+            if status.runs[index].record?.isUnderWay == true { return true }
+        }
+        return false
     }
 
     /// All of it stands in status before the TrainingJobs go that tell of it.

@@ -18,7 +18,8 @@ extension MLModelPlanner {
         let steps = made.steps.filter { $0.phase == .succeeded || (isClaim && $0.phase == .reused) }
         var digests = steps.flatMap(\.outputs).map(\.digest)
         var times = steps.compactMap(\.completionTime)
-        if let record = old.runs.last(where: { $0.trainingJob == training.metadata.name })?.record,
+        let run = (status.runs + old.runs).first { $0.trainingJob == training.metadata.name }
+        if let record = run?.record,
             let digest = record.digest, isClaim || record.completionTime != nil
         {
             digests.append(digest)

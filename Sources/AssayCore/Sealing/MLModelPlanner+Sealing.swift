@@ -41,7 +41,7 @@ extension MLModelPlanner {
         status.lastHandledReconcileAt != nil && status.lastHandledReconcileAt != old.lastHandledReconcileAt
     }
 
-    private mutating func follow(_ record: SealedRun, _ index: Int, _ spec: MLModelSpec) {
+    mutating func follow(_ record: SealedRun, _ index: Int, _ spec: MLModelSpec) {
         guard let child = observed.jobs.first(where: { $0.metadata.name == record.job }) else {
             create(record, index, spec)
             return
