@@ -88,6 +88,24 @@ import Testing
         #expect(world.records.values.first?.judgement == .refused)
     }
 
+    /// Another training is asked for while the record of the last one is being written.
+    @Test func aRecordIsKnownWhateverIsAskedForMeanwhile() throws {
+        var world = World()
+        world.registry = [Self.tag: World.digest]
+        world.answersSealing = false
+        try world.create(.mlModels, try model())
+        try world.settle()
+        try world.finishWorkflow()
+        world.makeDeploymentsAvailable()
+        try world.settle()
+        world.change { $0["spec", "training", "template", "spec", "parameters", "learningRate"] = "0.2" }
+        try world.settle()
+        world.answersSealing = true
+        try world.settle()
+        #expect(world.status["runs"]?.array?.count == 2)
+        #expect(world.status["runs"]?[0]?["record", "digest"] != nil)
+    }
+
     @Test func whatCannotBeSealedServesAndIsTold() throws {
         var world = World()
         world.registry = [Self.tag: World.digest]

@@ -6,9 +6,15 @@ import KubernetesModel
 extension MLModelPlanner {
     /// Comes after everything else and where there is nothing else to do, so that nothing else waits for it.
     mutating func seal(_ spec: MLModelSpec) {
-        guard result.actions.isEmpty, !result.needsLiveObservation, spec.suspend != true,
-            let index = runIndex(for: spec.training.hash)
-        else { return }
+        guard result.actions.isEmpty, !result.needsLiveObservation, spec.suspend != true else { return }
+        // Whatever the spec asks for by now, what is under way is known in the end.
+        if let index = status.runs.firstIndex(where: { $0.record?.isUnderWay == true }),
+            let record = status.runs[index].record
+        {
+            follow(record, index, spec)
+            return
+        }
+        guard let index = runIndex(for: spec.training.hash) else { return }
         let run = status.runs[index]
         guard let hash = run.validationHash, !run.artifacts.isEmpty, observed.operatorImage != nil,
             run.artifactStore ?? spec.training.spec.artifactStore != nil
@@ -19,9 +25,7 @@ extension MLModelPlanner {
                 job: recordName(of: run, validationHash: hash), validationHash: hash)
             return
         }
-        if record.isUnderWay {
-            follow(record, index, spec)
-        } else if record.digest == nil, isAskedToReconcile {
+        if record.digest == nil, isAskedToReconcile {
             // By another Job: the one that failed is there for a while yet.
             status.runs[index].record = SealedRun(
                 job: recordName(of: run, validationHash: hash), validationHash: hash)
