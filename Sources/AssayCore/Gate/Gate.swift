@@ -4,10 +4,13 @@ public enum Gate {
     public struct Baseline: Sendable, Hashable {
         public var revision: String
         public var metrics: [Metric]
+        /// The digest of the holdout that it was measured on; nil where that is not known.
+        public var holdout: String?
 
-        public init(revision: String, metrics: [Metric]) {
+        public init(revision: String, metrics: [Metric], holdout: String? = nil) {
             self.revision = revision
             self.metrics = metrics
+            self.holdout = holdout
         }
     }
 
@@ -22,8 +25,9 @@ public enum Gate {
         }
     }
 
+    /// - Parameter holdout: the digest of the holdout that the metrics were measured on; nil where that is not known.
     public static func judge(
-        _ metrics: [Metric], by validation: MLModelSpec.Validation, baseline: Baseline?
+        _ metrics: [Metric], by validation: MLModelSpec.Validation, holdout: String? = nil, baseline: Baseline?
     ) -> Outcome {
         if validation.gate == MLModelSpec.Validation.Gate.none && validation.thresholds.isEmpty {
             return Outcome(verdicts: [], passed: true)
@@ -32,6 +36,12 @@ public enum Gate {
         for threshold in validation.thresholds {
             for rule in threshold.rules {
                 var verdict = judge(rule, of: threshold, metrics: metrics, baseline: baseline)
+                if rule.compares, verdict.split == .holdout, let baseline, baseline.holdout != holdout {
+                    verdict.passed = false
+                    verdict.why =
+                        "the revision that serves, \(baseline.revision), was measured on another holdout "
+                        + "(\(short(baseline.holdout)), and this one on \(short(holdout))); \(verdict.why)"
+                }
                 if validation.requireAttested == true, verdict.evidence == .selfReported {
                     verdict.passed = false
                     verdict.why =
@@ -52,6 +62,7 @@ public enum Gate {
         var verdict = Verdict(
             metric: threshold.metric, rule: rule.name, split: split, value: reported?.value.description,
             bound: rule.bound(threshold.direction), passed: false, why: "")
+        verdict.evidence = reported?.evidence ?? .selfReported
         guard let reported else {
             verdict.why = missing(threshold.metric, split, among: metrics)
             return verdict
@@ -135,6 +146,10 @@ public enum Gate {
         verdict.why =
             "\(Number.short(train)) on train and \(Number.short(holdout)) on holdout are \(Number.short(gap)) apart, "
             + "which is \(verdict.passed ? "" : "not ")\(verdict.bound)"
+    }
+
+    private static func short(_ digest: String?) -> String {
+        digest.map { String($0.prefix("sha256:".count + 12)) } ?? "one that is not known"
     }
 
     private static func missing(_ metric: String, _ split: Split, among metrics: [Metric]) -> String {

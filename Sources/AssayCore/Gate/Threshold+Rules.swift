@@ -6,6 +6,14 @@ extension Threshold {
         case relativeChange(Double)
         case generalizationGap(Double)
 
+        /// With what serves.
+        var compares: Bool {
+            switch self {
+            case .absoluteChange, .relativeChange: true
+            case .threshold, .generalizationGap: false
+            }
+        }
+
         /// The field of the spec.
         var name: String {
             switch self {

@@ -3,6 +3,8 @@ import JSON
 /// What one rule says of one run.
 public struct Verdict: Sendable, Hashable {
     public enum Evidence: String, Sendable, Hashable, CaseIterable {
+        /// The step that has measured it read the artifact that is the holdout.
+        case attested = "Attested"
         /// The container said which data it measured on.
         case selfReported = "SelfReported"
     }

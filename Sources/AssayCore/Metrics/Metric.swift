@@ -63,6 +63,8 @@ public struct Metric: Sendable, Hashable {
     public var samples: Int64?
     /// The step that reported it; nil in the short form.
     public var step: String?
+    /// Nil for the container's own word.
+    public var evidence: Verdict.Evidence?
 
     public init(
         name: String, split: Split = .holdout, value: MetricValue, samples: Int64? = nil, step: String? = nil
@@ -81,6 +83,7 @@ public struct Metric: Sendable, Hashable {
         value = MetricValue(text: try cursor["value"].string())
         samples = try cursor["samples"].optionalInteger()
         step = try cursor["step"].optionalString()
+        evidence = try cursor["evidence"].optionalEnum()
     }
 
     public var json: JSONValue {
@@ -89,6 +92,7 @@ public struct Metric: Sendable, Hashable {
         ]
         if let samples { result["samples"] = .integer(samples) }
         result["step"] = JSONValue(step)
+        result["evidence"] = JSONValue(evidence?.rawValue)
         return result
     }
 }

@@ -81,10 +81,20 @@ public struct MetricsReading: Sendable, Hashable {
     }
 
     /// Takes in what a step reports. What two of them say differently is no value.
-    mutating func add(_ other: MetricsReading, step: String) {
+    /// - Parameter readsHoldout: Whether the step has the holdout among its inputs, where there is one. What it says of the
+    ///   holdout then counts as attested, or not at all.
+    mutating func add(_ other: MetricsReading, step: String, readsHoldout: Bool? = nil) {
         for metric in other.metrics {
             var metric = metric
             metric.step = step
+            if metric.split == .holdout, let readsHoldout {
+                guard readsHoldout else {
+                    let problem = "\(step): \(metric.name) is no value of the holdout, which the step does not read"
+                    if !problems.contains(problem) { problems.append(problem) }
+                    continue
+                }
+                metric.evidence = .attested
+            }
             add(metric)
         }
         let told = [message, other.message.map { "\(step): \($0)" }].compactMap(\.self) + problems

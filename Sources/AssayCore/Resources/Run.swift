@@ -40,6 +40,8 @@ public struct Run: Sendable, Hashable {
     public var images: [ContainerImage]
     /// What its steps have made.
     public var artifacts: [SealedArtifact]
+    /// The digest of the holdout that its metrics were measured on.
+    public var holdout: String?
     /// Where those are, if the spec does not say.
     public var artifactStore: ArtifactStoreSpec?
     public var parameters: [String: String]
@@ -81,6 +83,7 @@ public struct Run: Sendable, Hashable {
         metricsMessage = try cursor["metricsMessage"].optionalString()
         images = try cursor["images"].map { element throws(JSONShapeError) in try ContainerImage(json: element) }
         artifacts = try cursor["artifacts"].map { element throws(JSONShapeError) in try SealedArtifact(json: element) }
+        holdout = try cursor["holdout"].optionalString()
         artifactStore =
             cursor["artifactStore"].exists ? try ArtifactStoreSpec(json: cursor["artifactStore"]) : nil
         parameters = try cursor["parameters"].stringMap()
@@ -106,6 +109,7 @@ public struct Run: Sendable, Hashable {
         result["metricsMessage"] = JSONValue(metricsMessage)
         if !images.isEmpty { result["images"] = JSONValue(images.map(\.json)) }
         if !artifacts.isEmpty { result["artifacts"] = JSONValue(artifacts.map(\.json)) }
+        result["holdout"] = JSONValue(holdout)
         result["artifactStore"] = artifactStore?.json
         if !parameters.isEmpty { result["parameters"] = JSONValue(parameters) }
         if let seed { result["seed"] = .integer(seed) }

@@ -10,6 +10,8 @@ public struct TrainingJobSpec: Sendable, Hashable {
     /// In place of both: nothing is trained, what is there is read and taken.
     public var artifact: GivenArtifact?
     public var artifactStore: ArtifactStoreSpec?
+    /// The artifact that is the unseen data: by it metrics are attested, and nothing that is served comes of it.
+    public var holdout: String?
     public var backoffLimit: Int?
     public var activeDeadlineSeconds: Int64?
     /// As in batch/v1.
@@ -24,7 +26,7 @@ public struct TrainingJobSpec: Sendable, Hashable {
     public init(
         parameters: [String: String] = [:], seed: Int64? = nil, template: PodTemplate? = nil,
         steps: [TrainingStep] = [], artifact: GivenArtifact? = nil, artifactStore: ArtifactStoreSpec? = nil,
-        backoffLimit: Int? = nil,
+        holdout: String? = nil, backoffLimit: Int? = nil,
         activeDeadlineSeconds: Int64? = nil, podFailurePolicy: JSONValue? = nil, ttlSecondsAfterFinished: Int? = nil,
         suspend: Bool? = nil, queueName: String? = nil, workloadPriorityClass: String? = nil
     ) {
@@ -34,6 +36,7 @@ public struct TrainingJobSpec: Sendable, Hashable {
         self.steps = steps
         self.artifact = artifact
         self.artifactStore = artifactStore
+        self.holdout = holdout
         self.backoffLimit = backoffLimit
         self.activeDeadlineSeconds = activeDeadlineSeconds
         self.podFailurePolicy = podFailurePolicy
@@ -51,6 +54,7 @@ public struct TrainingJobSpec: Sendable, Hashable {
         artifact = cursor["artifact"].exists ? try GivenArtifact(json: cursor["artifact"]) : nil
         artifactStore =
             cursor["artifactStore"].exists ? try ArtifactStoreSpec(json: cursor["artifactStore"]) : nil
+        holdout = try cursor["holdout"].optionalString()
         backoffLimit = try cursor["backoffLimit"].optionalInt()
         activeDeadlineSeconds = try cursor["activeDeadlineSeconds"].optionalInteger()
         podFailurePolicy = try cursor["podFailurePolicy"].optionalObject().map(JSONValue.object)
@@ -77,6 +81,7 @@ public struct TrainingJobSpec: Sendable, Hashable {
         if !steps.isEmpty { result["steps"] = JSONValue(steps.map(\.json)) }
         result["artifact"] = artifact?.json
         result["artifactStore"] = artifactStore?.json
+        result["holdout"] = JSONValue(holdout)
         if !parameters.isEmpty { result["parameters"] = JSONValue(parameters) }
         if let seed { result["seed"] = .integer(seed) }
         if let backoffLimit { result["backoffLimit"] = JSONValue(backoffLimit) }
@@ -104,6 +109,17 @@ public struct TrainingJobSpec: Sendable, Hashable {
     /// Where a step's template stands.
     func templatePath(of index: Int, at path: String = "spec") -> String {
         isWorkflow ? "\(path).steps[\(index)].template" : "\(path).template"
+    }
+
+    /// The artifacts that the holdout has a part in, as far as steps read: those of which it is an ancestor, and itself.
+    var tainted: Set<String> {
+        guard let holdout else { return [] }
+        var result: Set = [holdout]
+        while true {
+            let more = steps.filter { !result.isDisjoint(with: $0.inputs) }.flatMap(\.outputs)
+            guard !result.isSuperset(of: more) else { return result }
+            result.formUnion(more)
+        }
     }
 
     /// The templates of all pods that somebody has written.

@@ -79,7 +79,7 @@ extension MLModelPlanner {
         }
         switch training.phase {
         case .succeeded:
-            record(training, in: index)
+            record(training, in: index, holdout: child.spec.value?.holdout)
             takeJudgement(training, in: index, spec)
             judge(index, spec)
         case .failed:
@@ -148,7 +148,8 @@ extension MLModelPlanner {
                 subresource: nil, manager: FieldManager.spec))
     }
 
-    private mutating func record(_ training: TrainingJobStatus, in index: Int) {
+    private mutating func record(_ training: TrainingJobStatus, in index: Int, holdout: String?) {
+        status.runs[index].holdout = training.allArtifacts.first { $0.name == holdout }?.digest
         status.runs[index].phase = .trained
         status.runs[index].run = training.run
         status.runs[index].metrics = training.metrics
@@ -183,7 +184,8 @@ extension MLModelPlanner {
         if run.judgement == nil || run.validationHash != spec.validation.hash {
             let other = run.baselineRun ?? servingRevision?.run ?? 0
             status.runs[index].baselineRun = other
-            let outcome = Gate.judge(run.metrics, by: spec.validation, baseline: baseline(other))
+            let outcome = Gate.judge(
+                run.metrics, by: spec.validation, holdout: run.holdout, baseline: baseline(other))
             status.runs[index].verdicts = outcome.verdicts
             status.runs[index].judgement = outcome.passed ? .passed : .refused
             status.runs[index].validationHash = spec.validation.hash
@@ -204,6 +206,6 @@ extension MLModelPlanner {
         // A run that has left the history still was the baseline: without its values nothing passes.
         guard let run = run(number: number) else { return Gate.Baseline(revision: "run \(number)", metrics: []) }
         let name = status.revisions.last { $0.run == number }?.name ?? run.trainingJob
-        return Gate.Baseline(revision: name, metrics: run.metrics)
+        return Gate.Baseline(revision: name, metrics: run.metrics, holdout: run.holdout)
     }
 }

@@ -27,7 +27,12 @@ public struct ImportReport: Sendable, Hashable {
     public init(_ record: RevisionRecord, digest: String, artifacts: [SealedArtifact]) {
         self.artifacts = artifacts
         images = record.images
-        metrics = record.metrics
+        // What a step has read nobody here has seen.
+        metrics = record.metrics.map { metric in
+            var metric = metric
+            metric.evidence = nil
+            return metric
+        }
         metricsMessage = record.metricsMessage
         parameters = record.parameters
         seed = record.seed

@@ -69,6 +69,7 @@ extension MLModelSpec {
     fileprivate var artifactProblems: [FieldProblem] {
         var problems: [FieldProblem] = []
         let made = Set(training.spec.steps.flatMap(\.outputs))
+        let tainted = training.spec.tainted
         var seen: Set<String> = []
         for (index, name) in serving.artifacts.enumerated() {
             let field = "spec.serving.artifacts[\(index)]"
@@ -77,6 +78,14 @@ extension MLModelSpec {
                 if !seen.insert(name).inserted { problems.append(.init(field, "\(name) is there twice")) }
             } else if !made.contains(name) {
                 problems.append(.init(field, "no step of spec.training has the output \(name)"))
+            } else if tainted.contains(name) {
+                let holdout = training.spec.holdout ?? ""
+                problems.append(
+                    .init(
+                        field,
+                        name == holdout
+                            ? "\(name) is the holdout, which is not served"
+                            : "the holdout \(holdout) has a part in \(name): what is served has not seen it"))
             } else if !seen.insert(name).inserted {
                 problems.append(.init(field, "\(name) is there twice"))
             }

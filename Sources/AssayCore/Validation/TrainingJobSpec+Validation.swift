@@ -51,6 +51,9 @@ extension TrainingJobSpec {
         case (nil, true), (.some, false): problems.append(.init(path, "give one of template, steps and artifact"))
         case (nil, false): problems += WorkflowValidation(self, at: path).problems
         case (.some, true):
+            if holdout != nil {
+                problems.append(.init("\(path).holdout", "a template has no artifacts; remove it, or give steps"))
+            }
             guard artifactStore != nil else { break }
             problems.append(.init("\(path).artifactStore", "a template has no artifacts; remove it, or give steps"))
         }
@@ -68,6 +71,7 @@ extension TrainingJobSpec {
         let others = [
             ("template", template != nil), ("steps", !steps.isEmpty), ("artifactStore", artifactStore != nil),
             ("parameters", !parameters.isEmpty), ("seed", seed != nil), ("podFailurePolicy", podFailurePolicy != nil),
+            ("holdout", holdout != nil),
         ]
         for (field, isThere) in others where isThere {
             problems.append(.init("\(path).\(field)", "has no meaning beside artifact; remove one of the two"))

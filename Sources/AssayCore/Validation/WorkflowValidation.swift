@@ -24,6 +24,9 @@ struct WorkflowValidation {
             checkInputs(step, at: "steps[\(index)].inputs", makers)
         }
         checkCycles(makers)
+        if let holdout = spec.holdout, makers[holdout] == nil {
+            refuse("holdout", "no step has the output \(holdout)")
+        }
         checkStore()
     }
 
