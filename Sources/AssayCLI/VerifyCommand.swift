@@ -23,13 +23,22 @@ struct VerifyCommand: ParsableCommand {
     @Option(help: "Which MLModel, where the manifest has several.") var name: String?
     @Option(help: "The metrics of what serves, for rules that compare; nothing serves unless given.") var baseline:
         String?
+    @Option(
+        help: ArgumentHelp(
+            "The training's step that reports them; unless given, one that reads the holdout, where there is one.",
+            valueName: "step"))
+    var step: String?
     @Flag(help: "Print the verdicts as JSON.") var json = false
 
     mutating func run() throws {
-        let spec = try validation()
-        let reading = try reading(of: metrics)
-        let other = try baseline.map { Gate.Baseline(revision: $0, metrics: try self.reading(of: $0).metrics) }
-        let outcome = Gate.judge(reading.metrics, by: spec, baseline: other)
+        let spec = try spec()
+        let reporter = try reporter(in: spec.training.spec)
+        let reading = try reading(of: metrics).reported(by: reporter, in: spec.training.spec)
+        let other = try baseline.map {
+            let before = try self.reading(of: $0).reported(by: reporter, in: spec.training.spec)
+            return Gate.Baseline(revision: $0, metrics: before.metrics)
+        }
+        let outcome = Gate.judge(reading.metrics, by: spec.validation, baseline: other)
         if let problem = reading.message { StandardError.say("\(metrics): \(problem)") }
         if json { tellJSON(outcome) } else { tell(outcome) }
         if !outcome.passed { throw ExitCode.failure }
@@ -55,7 +64,17 @@ struct VerifyCommand: ParsableCommand {
 
     // MARK: Reading
 
-    private func validation() throws -> MLModelSpec.Validation {
+    private func reporter(in training: TrainingJobSpec) throws -> TrainingStep? {
+        guard let step else {
+            return training.steps.first { step in training.holdout.map(step.inputs.contains) ?? false }
+        }
+        guard let found = training.steps.first(where: { $0.name == step }) else {
+            throw unable("\(model): the training has no step \(step)")
+        }
+        return found
+    }
+
+    private func spec() throws -> MLModelSpec {
         var found: [MLModel] = []
         do {
             for document in try JSONValue.documents(yaml: try text(of: model))
@@ -80,7 +99,7 @@ struct VerifyCommand: ParsableCommand {
             for problem in problems { StandardError.say("\(model): \(problem.path): \(problem.message)") }
             throw Self.undecided
         }
-        return spec.validation
+        return spec
     }
 
     private func reading(of path: String) throws -> MetricsReading {

@@ -65,6 +65,33 @@ import Testing
         #expect(try world.settle() == 0)
     }
 
+    /// Another parameter is set while it trains: what was made up to then is not removed before it is known who needs it.
+    @Test func whatWasMadeOfARunThatWasGivenUpServesTheNext() throws {
+        var world = World()
+        world.registry = ["registry.local/wine:1.4": World.digest]
+        try world.create(
+            .mlModels,
+            try Sample.model { object in
+                let training = try? Sample.workflow()["spec"]
+                object["spec", "training", "template", "spec"] = training ?? .null
+                object["spec", "serving", "artifacts"] = ["model", "scaler"]
+            })
+        try world.settle()
+        for step in ["extract", "prepare", "train"] { try world.finishStep(step, salt: step == "train" ? "first" : "") }
+        world.change { $0["spec", "training", "template", "spec", "parameters", "learningRate"] = "0.2" }
+        try world.settle()
+        #expect(world.status["removals"] != nil)
+        #expect(world.runningSteps == ["train"], "the rest is reused")
+        #expect(world.created.allSatisfy { !$0.contains("-forget-") })
+        try world.finishStep("train", salt: "second")
+        try world.finishStep("evaluate", metrics: #"{"accuracy": 0.97}"#)
+        world.makeDeploymentsAvailable()
+        try world.settle()
+        #expect(world.status["phase"] == "Serving" && world.status["removals"] == nil)
+        #expect(world.forgotten.count == 1, "the first model alone")
+        #expect(digests(world, run: 1).isDisjoint(with: world.forgotten.keys))
+    }
+
     @Test func whatAnotherObjectRefersToStays() throws {
         var world = try serving()
         let first = digests(world).sorted()

@@ -29,7 +29,7 @@ import Testing
         """
 
     private static func verify(
-        _ metrics: String, model: String = model, baseline: String? = nil, _ more: String...
+        _ metrics: String, model: String = model, baseline: String? = nil, _ more: [String] = []
     ) async throws -> (status: TerminationStatus, output: String, error: String) {
         let program = try #require(ProgramUnderTest.assay)
         let directory = try TemporaryDirectory()
@@ -71,11 +71,29 @@ import Testing
     }
 
     @Test func verdictsAreThoseOfTheStatus() async throws {
-        let answer = try await Self.verify(#"{"accuracy": 0.9}"#, baseline: nil, "--json")
+        let answer = try await Self.verify(#"{"accuracy": 0.9}"#, baseline: nil, ["--json"])
         let document = try JSONValue(parsing: answer.output)
         #expect(answer.status == .exited(1) && document["passed"] == false)
         #expect(document["verdicts"]?[0]?["rule"] == "threshold")
         #expect(document["verdicts"]?[1]?["passed"] == true)
+    }
+
+    /// Who reports it says what of it is measured on the holdout.
+    @Test(arguments: [("evaluate", 0), ("train", 1), (nil, 0), ("other", 2)] as [(String?, Int32)])
+    func whatIsAttestedDependsOnTheStep(_ step: String?, _ status: Int32) async throws {
+        let template = "template: {spec: {containers: [{name: main, image: \"registry.local/wine:1\"}]}}"
+        let model = Self.model.replacing("validation:\n", with: "validation:\n    requireAttested: true\n").replacing(
+            "template: {spec: {containers: [{name: train, image: \"registry.local/wine:1\"}]}}",
+            with: """
+                holdout: holdout
+                        artifactStore: {uri: pvc://models}
+                        steps:
+                        - {name: train, outputs: [model, holdout], \(template)}
+                        - {name: evaluate, inputs: [model, holdout], \(template)}
+                """)
+        let more = step.map { ["--step", $0] } ?? []
+        let answer = try await Self.verify(#"{"accuracy": 0.97}"#, model: model, baseline: nil, more)
+        #expect(answer.status == .exited(status), "\(answer.output)\(answer.error)")
     }
 
     @Test(arguments: [

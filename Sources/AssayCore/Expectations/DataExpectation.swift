@@ -32,6 +32,8 @@ public struct DataExpectation: Sendable, Hashable {
 
     public static let mostColumns = 256
     static let mostValues = 256
+    /// In bytes, as JSON: it is one of the arguments of a container.
+    static let longest = 65_536
 
     public init(json cursor: JSONCursor) throws(JSONShapeError) {
         output = try cursor["output"].string()
@@ -129,6 +131,9 @@ extension DataExpectation {
         for (index, column) in columns.enumerated() {
             if !names.insert(column.name).inserted { refuse("columns[\(index)].name", "\(column.name) is there twice") }
             problems += column.problems(at: "\(path).columns[\(index)]")
+        }
+        if json.serializedBytes().count > Self.longest {
+            problems.append(FieldProblem(path, "is longer than \(Self.longest) bytes"))
         }
         if rows == nil, columns.isEmpty { problems.append(FieldProblem(path, "expects nothing; give rows or columns")) }
         return problems

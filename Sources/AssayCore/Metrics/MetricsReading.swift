@@ -102,6 +102,14 @@ public struct MetricsReading: Sendable, Hashable {
         message = told.isEmpty ? nil : told.joined(separator: "; ")
     }
 
+    /// The same as a step of a training reports it, which says what of it is measured on the holdout.
+    public func reported(by step: TrainingStep?, in training: TrainingJobSpec) -> MetricsReading {
+        guard let step else { return self }
+        var result = MetricsReading()
+        result.add(self, step: step.name, readsHoldout: training.readsHoldout(step.name))
+        return result
+    }
+
     private mutating func add(name: String, split: Split, value: JSONValue, samples: Int64?) {
         guard Self.isName(name) else {
             problems.append(

@@ -111,6 +111,11 @@ public struct TrainingJobSpec: Sendable, Hashable {
         isWorkflow ? "\(path).steps[\(index)].template" : "\(path).template"
     }
 
+    /// Whether a step has the holdout among its inputs; nil where there is none.
+    func readsHoldout(_ step: String) -> Bool? {
+        holdout.map { holdout in steps.first { $0.name == step }?.inputs.contains(holdout) ?? false }
+    }
+
     /// The artifacts that the holdout has a part in, as far as steps read: those of which it is an ancestor, and itself.
     var tainted: Set<String> {
         guard let holdout else { return [] }

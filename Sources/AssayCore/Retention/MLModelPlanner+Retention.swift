@@ -32,7 +32,9 @@ extension MLModelPlanner {
 
     /// Comes after everything else, and where there is nothing else to do.
     mutating func removeForgotten() {
+        // What trains may be looking for what is to go; when it has trained it is known what it has found.
         guard result.actions.isEmpty, !result.needsLiveObservation, noneFetches,
+            !status.runs.contains(where: { $0.phase == .training }),
             let index = status.removals.firstIndex(where: { $0.job != nil || isDue($0) })
         else { return }
         if let name = status.removals[index].job {

@@ -49,8 +49,11 @@ extension MLModelPlanner {
     mutating func tellRefused(_ run: Run, _ outcome: Gate.Outcome) {
         status.candidate = nil
         let failed = outcome.verdicts.filter { !$0.passed }
-        let why = failed.prefix(4).map { "\($0.metric) \($0.rule): \($0.why)" }.joined(separator: "; ")
-        var message = "run \(run.number) is refused: \(why)"
+        let why = failed.prefix(4).map {
+            "\($0.metric) \($0.rule) on \($0.split.rawValue) (\($0.evidence.rawValue)): \($0.why)"
+        }
+        var message = "run \(run.number) is refused: \(why.joined(separator: "; "))"
+        if let holdout = run.holdout { message += "; the holdout is \(holdout)" }
         if let problem = run.metricsMessage { message += " (\(problem))" }
         conditions.set("Validated", .false, reason: "Refused", message: message)
         if servingRevision?.run == run.number {

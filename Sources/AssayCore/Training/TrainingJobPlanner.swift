@@ -151,11 +151,7 @@ struct TrainingJobPlanner {
         var all = reading
         if let step {
             all = MetricsReading(metrics: status.metrics, message: status.metricsMessage)
-            let spec = job.spec.value
-            let readsHoldout = spec?.holdout.map { holdout in
-                spec?.steps.first { $0.name == step }?.inputs.contains(holdout) ?? false
-            }
-            all.add(reading, step: step, readsHoldout: readsHoldout)
+            all.add(reading, step: step, readsHoldout: job.spec.value?.readsHoldout(step))
         }
         status.metrics = all.metrics
         status.metricsMessage = all.message.map { Text.limited($0, to: 512) }
