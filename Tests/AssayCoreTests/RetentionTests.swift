@@ -7,19 +7,30 @@ import Testing
 /// What leaves the store with the history, and with the model.
 @Suite struct RetentionTests {
     private func serving(_ change: (inout JSONValue) -> Void = { _ in }) throws -> World {
+        var world = try training {
+            $0["spec", "revisionHistoryLimit"] = 1
+            change(&$0)
+        }
+        try finish(&world)
+        return world
+    }
+
+    /// A model of four steps, the first of which has begun.
+    private func training(
+        answersSealing: Bool = true, _ change: (inout JSONValue) -> Void = { _ in }
+    ) throws -> World {
         var world = World()
         world.registry = ["registry.local/wine:1.4": World.digest]
+        world.answersSealing = answersSealing
         try world.create(
             .mlModels,
             try Sample.model { object in
                 let training = try? Sample.workflow()["spec"]
                 object["spec", "training", "template", "spec"] = training ?? .null
                 object["spec", "serving", "artifacts"] = ["model", "scaler"]
-                object["spec", "revisionHistoryLimit"] = 1
                 change(&object)
             })
         try world.settle()
-        try finish(&world)
         return world
     }
 
@@ -67,16 +78,7 @@ import Testing
 
     /// Another parameter is set while it trains: what was made up to then is not removed before it is known who needs it.
     @Test func whatWasMadeOfARunThatWasGivenUpServesTheNext() throws {
-        var world = World()
-        world.registry = ["registry.local/wine:1.4": World.digest]
-        try world.create(
-            .mlModels,
-            try Sample.model { object in
-                let training = try? Sample.workflow()["spec"]
-                object["spec", "training", "template", "spec"] = training ?? .null
-                object["spec", "serving", "artifacts"] = ["model", "scaler"]
-            })
-        try world.settle()
+        var world = try training()
         for step in ["extract", "prepare", "train"] { try world.finishStep(step, salt: step == "train" ? "first" : "") }
         world.change { $0["spec", "training", "template", "spec", "parameters", "learningRate"] = "0.2" }
         try world.settle()
@@ -216,18 +218,7 @@ import Testing
 
     /// What a record is written of is as young as the record.
     @Test func aRecordThatIsBeingWrittenIsWaitedFor() throws {
-        var world = World()
-        world.registry = ["registry.local/wine:1.4": World.digest]
-        world.answersSealing = false
-        try world.create(
-            .mlModels,
-            try Sample.model { object in
-                let training = try? Sample.workflow()["spec"]
-                object["spec", "training", "template", "spec"] = training ?? .null
-                object["spec", "serving", "artifacts"] = ["model"]
-                object["spec", "deletionPolicy"] = "Delete"
-            })
-        try world.settle()
+        var world = try training(answersSealing: false) { $0["spec", "deletionPolicy"] = "Delete" }
         try finish(&world)
         #expect(world.status["runs"]?[0]?["record", "job"] != nil)
         world.now = world.now + .seconds(100)

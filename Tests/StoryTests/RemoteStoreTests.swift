@@ -124,24 +124,19 @@ extension Stories {
             return kills.withLock { $0 }
         }
 
+        /// Where pods find what runs on their node.
+        private static func nodeAddress(_ world: StoryWorld) async throws -> String {
+            let nodes = try await world.client.listAll(.nodes, namespace: nil).items
+            let addresses = nodes.first?["status", "addresses"]?.array ?? []
+            return try #require(addresses.first { $0["type"] == "InternalIP" }?["address"]?.string)
+        }
+
         @Test func aRegistryThatIsKilledTenTimesCostsNoTraining() async throws {
             let directory = try TemporaryDirectory()
             defer { directory.remove() }
             let files = "\(directory.path)/secret"
             try FileManager.default.createDirectory(atPath: files, withIntermediateDirectories: true)
             try Self.passwords.write(toFile: "\(directory.path)/passwords", atomically: false, encoding: .utf8)
-            let registry = try StoreServer.registry(
-                at: try MachineAddress.find(), in: directory.path,
-                authentication: "htpasswd: {realm: test, path: \(directory.path)/passwords}")
-            let secret = [
-                ".dockerconfigjson":
-                    #"{"auths": {"\#(registry.host)": {"username": "ann", "password": "correct horse"}}}"#,
-                "ca.crt": String(decoding: registry.authority ?? [], as: UTF8.self),
-            ]
-            for (name, text) in secret {
-                try text.write(toFile: "\(files)/\(name)", atomically: false, encoding: .utf8)
-            }
-            let store = "oci://\(registry.host)/team/wine"
             let noise = { (name: String) in "head -c 16000000 /dev/urandom > $ASSAY_OUTPUT_\(name)/noise" }
             let steps = [
                 Self.step(
@@ -155,6 +150,18 @@ extension Stories {
                     "test -s $ASSAY_INPUT_C/noise; " + ["G", "H", "I", "L"].map(noise).joined(separator: "; ")),
             ]
             try await StoryWorld.run(on: .local) { world in
+                let registry = try StoreServer.registry(
+                    at: try await Self.nodeAddress(world), in: directory.path,
+                    authentication: "htpasswd: {realm: test, path: \(directory.path)/passwords}")
+                let secret = [
+                    ".dockerconfigjson":
+                        #"{"auths": {"\#(registry.host)": {"username": "ann", "password": "correct horse"}}}"#,
+                    "ca.crt": String(decoding: registry.authority ?? [], as: UTF8.self),
+                ]
+                for (name, text) in secret {
+                    try text.write(toFile: "\(files)/\(name)", atomically: false, encoding: .utf8)
+                }
+                let store = "oci://\(registry.host)/team/wine"
                 try await world.withOperator(image: "assay:0.1.0") {
                     var object = Self.secret("store", secret)
                     object["metadata", "namespace"] = .string(world.namespace)
@@ -188,9 +195,10 @@ extension Stories {
             let directory = try TemporaryDirectory()
             defer { directory.remove() }
             let relay = try FreePort.find()
-            let bucket = try StoreServer.bucket(
-                "models", at: try MachineAddress.find(), in: directory.path, tls: true, relays: [relay], cuts: 5)
             try await StoryWorld.run(on: backend) { world in
+                let bucket = try StoreServer.bucket(
+                    "models", at: try await Self.nodeAddress(world), in: directory.path, tls: true, relays: [relay],
+                    cuts: 5)
                 try await bucket.running {
                     try await world.withOperator(image: "assay:0.1.0") {
                         var object = Self.secret(

@@ -130,23 +130,3 @@ public struct StoreServer: Sendable {
         }
     }
 }
-
-/// An address of this machine that is not the loopback's: what pods may call a store.
-public enum MachineAddress {
-    public static func find() throws -> String {
-        var first: UnsafeMutablePointer<ifaddrs>?
-        guard getifaddrs(&first) == 0 else { throw TestClusterError("no interfaces can be listed") }
-        defer { freeifaddrs(first) }
-        var next = first
-        while let entry = next {
-            next = entry.pointee.ifa_next
-            guard let address = entry.pointee.ifa_addr, address.pointee.sa_family == AF_INET else { continue }
-            let ip = address.withMemoryRebound(to: sockaddr_in.self, capacity: 1) { $0.pointee.sin_addr }
-            let bytes = withUnsafeBytes(of: ip.s_addr) { Array($0) }
-            // Neither loopback nor link-local, which are refused to pods.
-            guard bytes[0] != 127, bytes[0] != 169 else { continue }
-            return bytes.map(String.init).joined(separator: ".")
-        }
-        throw TestClusterError("this machine has no address but the loopback's")
-    }
-}
