@@ -21,9 +21,14 @@ struct CSVReader {
 
     private let separator: UInt8
     private var state = State.beginning
-    /// The bytes of the record's fields, one after the other, and where each ends.
+    /// The bytes of fields, one after the other, and where each ends: of the records that were not given out, and of the one
+    /// that is read.
     private var bytes: [UInt8] = []
     private var ends: [Int] = []
+    private var records: [(line: Int, fields: Range<Int>)] = []
+    /// Where the record that is read has its first field, and its first byte.
+    private var firstField = 0
+    private var firstByte = 0
     private var line = 1
     /// Where the record began.
     private var firstLine = 1
@@ -31,39 +36,66 @@ struct CSVReader {
     private var isAfterReturn = false
     /// How much of a byte order mark was seen at the beginning.
     private var mark: Int? = 0
-    /// Those that have come to their end and were not given out.
-    private var records: [(line: Int, row: Row)] = []
 
     private static let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
+    private static let newline = UInt8(ascii: "\n")
+    private static let carriageReturn = UInt8(ascii: "\r")
+    private static let quote = UInt8(ascii: "\"")
 
     init(separator: UInt8 = UInt8(ascii: ",")) { self.separator = separator }
 
-    /// A record: its fields as they lie in the reader.
+    /// A record: its fields as they lie among those of others.
     struct Row {
-        let bytes: [UInt8]
-        let ends: [Int]
+        fileprivate let bytes: [UInt8]
+        fileprivate let ends: [Int]
+        fileprivate let fields: Range<Int>
 
-        var count: Int { ends.count }
+        var count: Int { fields.count }
 
-        subscript(index: Int) -> ArraySlice<UInt8> { bytes[(index == 0 ? 0 : ends[index - 1])..<ends[index]] }
+        subscript(index: Int) -> ArraySlice<UInt8> {
+            let field = fields.lowerBound + index
+            return bytes[(field == 0 ? 0 : ends[field - 1])..<ends[field]]
+        }
 
         func text(_ index: Int) -> String { String(decoding: self[index], as: UTF8.self) }
     }
 
     /// - Returns: the records that have come to their end, each with the line that it begins in.
     mutating func read(_ piece: UnsafeRawBufferPointer) throws(RecordProblem) -> [(line: Int, row: Row)] {
-        for byte in piece {
-            if let seen = mark {
-                if byte == Self.byteOrderMark[seen] {
-                    mark = seen == 2 ? nil : seen + 1
-                    continue
-                }
+        var rest = piece[...]
+        while let seen = mark, let byte = rest.first {
+            if byte == Self.byteOrderMark[seen] {
+                mark = seen == 2 ? nil : seen + 1
+                rest = rest.dropFirst()
+            } else {
                 mark = nil
                 for skipped in Self.byteOrderMark.prefix(seen) { try consume(skipped) }
             }
-            try consume(byte)
+        }
+        while !rest.isEmpty {
+            let run = plainRun(rest)
+            if run > 0 {
+                try append(rest.prefix(run))
+                rest = rest.dropFirst(run)
+            } else if let byte = rest.popFirst() {
+                try consume(byte)
+            }
         }
         return takeRecords()
+    }
+
+    /// How many bytes are nothing but content, so that they can be taken at once.
+    private func plainRun(_ rest: Slice<UnsafeRawBufferPointer>) -> Int {
+        switch state {
+        case .plain:
+            let (separator, newline, carriageReturn) = (separator, Self.newline, Self.carriageReturn)
+            let end = rest.firstIndex { $0 == separator || $0 == newline || $0 == carriageReturn } ?? rest.endIndex
+            return end - rest.startIndex
+        case .quoted:
+            let (quote, newline) = (Self.quote, Self.newline)
+            return (rest.firstIndex { $0 == quote || $0 == newline } ?? rest.endIndex) - rest.startIndex
+        case .beginning, .afterQuote: return 0
+        }
     }
 
     /// The file has ended.
@@ -74,31 +106,37 @@ struct CSVReader {
     }
 
     private mutating func takeRecords() -> [(line: Int, row: Row)] {
-        defer { records.removeAll(keepingCapacity: true) }
-        return records
+        let (bytes, ends) = (bytes, ends)
+        let result = records.map { ($0.line, Row(bytes: bytes, ends: ends, fields: $0.fields)) }
+        // What is left is the record that is read.
+        self.bytes = Array(bytes[firstByte...])
+        self.ends = ends[firstField...].map { $0 - firstByte }
+        (firstByte, firstField) = (0, 0)
+        records.removeAll(keepingCapacity: true)
+        return result
     }
 
     private mutating func consume(_ byte: UInt8) throws(RecordProblem) {
-        let (newline, carriageReturn, quote) = (UInt8(ascii: "\n"), UInt8(ascii: "\r"), UInt8(ascii: "\""))
-        defer { isAfterReturn = byte == carriageReturn }
-        if byte == newline, isAfterReturn, state != .quoted { return }
+        let wasReturn = isAfterReturn
+        isAfterReturn = byte == Self.carriageReturn
+        if byte == Self.newline, wasReturn, state != .quoted { return }
         if state == .quoted {
-            if byte == quote { state = .afterQuote } else { try append(byte) }
-            if byte == newline { line += 1 }
+            if byte == Self.quote { state = .afterQuote } else { try append(CollectionOfOne(byte)) }
+            if byte == Self.newline { line += 1 }
             return
         }
         switch byte {
-        case newline, carriageReturn:
+        case Self.newline, Self.carriageReturn:
             endRecord()
             line += 1
             firstLine = line
         case separator:
             endField()
-        case quote where state == .beginning:
+        case Self.quote where state == .beginning:
             state = .quoted
             isEmptyLine = false
-        case quote where state == .afterQuote:
-            try append(byte)
+        case Self.quote where state == .afterQuote:
+            try append(CollectionOfOne(byte))
             state = .quoted
         default:
             guard state != .afterQuote else {
@@ -106,15 +144,16 @@ struct CSVReader {
             }
             state = .plain
             isEmptyLine = false
-            try append(byte)
+            try append(CollectionOfOne(byte))
         }
     }
 
-    private mutating func append(_ byte: UInt8) throws(RecordProblem) {
-        guard bytes.count < Self.longest else {
+    private mutating func append(_ more: some Collection<UInt8>) throws(RecordProblem) {
+        guard bytes.count - firstByte + more.count <= Self.longest else {
             throw RecordProblem(line: firstLine, message: "a record is longer than \(Self.longest) bytes")
         }
-        bytes.append(byte)
+        bytes.append(contentsOf: more)
+        isAfterReturn = false
     }
 
     private mutating func endField() {
@@ -126,10 +165,9 @@ struct CSVReader {
     private mutating func endRecord() {
         if !isEmptyLine {
             endField()
-            records.append((firstLine, Row(bytes: bytes, ends: ends)))
+            records.append((firstLine, firstField..<ends.count))
         }
-        bytes.removeAll(keepingCapacity: true)
-        ends.removeAll(keepingCapacity: true)
+        (firstByte, firstField) = (bytes.count, ends.count)
         state = .beginning
         isEmptyLine = true
     }

@@ -176,8 +176,14 @@ public struct DataCheck {
         let number: Double
         switch value {
         case .text(let text):
-            guard case .finite(let read) = MetricValue(text: text) else { return nil }
-            number = read
+            // Most are plain, and need no look at what else there may be.
+            if text.utf8.allSatisfy({ "0123456789.-+eE".utf8.contains($0) }) {
+                guard let read = Double(text) else { return nil }
+                number = read
+            } else {
+                guard case .finite(let read) = MetricValue(text: text) else { return nil }
+                number = read
+            }
         case .json(.integer(let integer)): number = Double(integer)
         case .json(.number(let read)): number = read
         case .json: return nil
