@@ -9,7 +9,7 @@
 # make fmt     puts the sources into the project's style
 # make lint    fails where the style or a rule of the house is broken
 .PHONY: demo test simulate bench image image-check docs fuzz sanitize-address sanitize-thread fmt lint kubernetes \
-	crd-server s3-server prerequisites
+	crd-server s3-server prerequisites test-prerequisites
 
 demo: prerequisites
 	swift build --product assay
@@ -17,7 +17,7 @@ demo: prerequisites
 
 # The end-to-end tests start the `assay` program that is built beside them. The stories run on a Kubernetes API server too,
 # which is built from Debian's source the first time (KUBEBUILDER_ASSETS names another).
-test: prerequisites lint kubernetes crd-server s3-server
+test: test-prerequisites lint kubernetes crd-server s3-server
 	swift build --build-tests
 	scripts/test '$(FILTER)'
 
@@ -65,6 +65,9 @@ s3-server:
 
 prerequisites:
 	@scripts/prerequisites
+
+test-prerequisites:
+	@scripts/prerequisites tests
 
 # Of what was built last.
 docs:

@@ -33,11 +33,11 @@ struct VerifyCommand: ParsableCommand {
     mutating func run() throws {
         let spec = try spec()
         let reporter = try reporter(in: spec.training.spec)
-        let reading = try reading(of: metrics).reported(by: reporter, in: spec.training.spec)
-        let other = try baseline.map {
-            let before = try self.reading(of: $0).reported(by: reporter, in: spec.training.spec)
-            return Gate.Baseline(revision: $0, metrics: before.metrics)
+        func read(_ path: String) throws -> MetricsReading {
+            MetricsReading.reading(try text(of: path), of: reporter, in: spec.training.spec)
         }
+        let reading = try read(metrics)
+        let other = try baseline.map { Gate.Baseline(revision: $0, metrics: try read($0).metrics) }
         let outcome = Gate.judge(reading.metrics, by: spec.validation, baseline: other)
         if let problem = reading.message { StandardError.say("\(metrics): \(problem)") }
         if json { tellJSON(outcome) } else { tell(outcome) }
@@ -100,10 +100,6 @@ struct VerifyCommand: ParsableCommand {
             throw Self.undecided
         }
         return spec
-    }
-
-    private func reading(of path: String) throws -> MetricsReading {
-        MetricsReading(terminationMessage: try text(of: path))
     }
 
     private func text(of path: String) throws -> String {

@@ -46,7 +46,8 @@ struct MLModelKind: Reconciled {
 
     /// Who else needs what is to be removed.
     private func readReferences(_ observation: inout MLModelObservation) async throws(KubernetesError) {
-        let removals = observation.model.status.value?.removals ?? []
+        // Those whose Job is to be made, or was.
+        let removals = observation.model.status.value?.removals.filter { $0.job != nil } ?? []
         guard !removals.isEmpty else { return }
         let own = observation.model.metadata
         for name in Set(removals.compactMap(\.store.claimName)) {

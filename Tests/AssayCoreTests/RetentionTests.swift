@@ -302,6 +302,45 @@ import Testing
         #expect(world.events.contains { $0.reason == "ArtifactsRetained" && !$0.isAboutNamespace })
     }
 
+    /// Nobody knows what there is to remove, and nobody is held up.
+    @Test(arguments: ["spec", "status"]) func whatCannotBeReadIsLetGo(_ part: String) throws {
+        var world = try serving { $0["spec", "deletionPolicy"] = "Delete" }
+        world.change { $0[.init(part)] = part == "spec" ? ["training": 1] : ["runs": 1] }
+        try delete(&world)
+        #expect(world.modelObject == nil && world.forgotten.isEmpty)
+        #expect(world.events.contains { $0.reason == "ArtifactsRetained" })
+    }
+
+    /// Whichever write of it is the last one of an operator, the next one comes to the same end.
+    @Test func aDeletionThatIsCutAnywhereEndsTheSame() throws {
+        func end(crashAt: Int?) throws -> (world: World, writes: Int) {
+            var world = try serving { $0["spec", "deletionPolicy"] = "Delete" }
+            let now = world.now.description
+            world.change { $0["metadata", "deletionTimestamp"] = .string(now) }
+            var writes = 0
+            for _ in 0..<32 {
+                let plan = try world.plan(model: "wine")
+                let count = plan.actions.count + (plan.status == nil ? 0 : 1)
+                let limit = crashAt.map { (writes..<writes + count).contains($0) ? $0 - writes : Int.max } ?? .max
+                try world.execute(plan, for: .mlModels, "wine", limit: limit)
+                writes += count
+                if world.modelObject?["metadata", "finalizers"]?.array?.isEmpty == true {
+                    world.remove(.mlModels, "wine")
+                }
+                _ = world.answerForgetting()
+            }
+            return (world, writes)
+        }
+        let (reference, writes) = try end(crashAt: nil)
+        #expect(reference.modelObject == nil && writes >= 5)
+        for write in 0..<writes {
+            let (world, _) = try end(crashAt: write)
+            #expect(world.modelObject == nil, "crash at \(write)")
+            #expect(world.created == reference.created, "crash at \(write)")
+            #expect(world.forgotten == reference.forgotten, "crash at \(write)")
+        }
+    }
+
     @Test func aStoreThatIsAwayIsWaitedForAndRetainLetsItGo() throws {
         var world = try serving { $0["spec", "deletionPolicy"] = "Delete" }
         world.refusesToForget = "the store is away"

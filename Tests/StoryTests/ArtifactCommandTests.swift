@@ -50,6 +50,26 @@ import Testing
         #expect(occupied.error.contains("is not empty; name a directory that is"))
     }
 
+    /// Who takes an artifact that was made elsewhere makes it young, so that nobody removes it as used by himself alone.
+    @Test func whatIsTakenIsMarkedAsUsed() async throws {
+        let directory = try TemporaryDirectory()
+        defer { directory.remove() }
+        try FileManager.default.createDirectory(atPath: directory.path + "/model", withIntermediateDirectories: false)
+        try "weights".write(toFile: directory.path + "/model/weights.bin", atomically: false, encoding: .utf8)
+        let store = "file://\(directory.path)/store"
+        let push = try await Self.assay("push", "model", store, in: directory.path)
+        let digest = String(push.output.dropLast().dropFirst(store.count + 1))
+        let manifest = "\(directory.path)/store/blobs/sha256/\(digest.dropFirst(7))"
+        let long = Date(timeIntervalSince1970: 1_000_000_000)
+        try FileManager.default.setAttributes([.modificationDate: long], ofItemAtPath: manifest)
+        let taken = try await Self.assay(
+            "import", "--store", store, "--digest", digest, "--name", "model", "--scratch-directory", directory.path,
+            "--report", directory.path + "/report", in: directory.path)
+        #expect(taken.status == .exited(0), "\(taken.error)")
+        let time = try FileManager.default.attributesOfItem(atPath: manifest)[.modificationDate] as? Date
+        #expect(try #require(time) > long)
+    }
+
     @Test func recordsAreHeldAgainstWhatIsExpected() async throws {
         let directory = try TemporaryDirectory()
         defer { directory.remove() }

@@ -201,14 +201,13 @@ extension Stories {
                     cuts: 5)
                 try await bucket.running {
                     try await world.withOperator(image: "assay:0.1.0") {
-                        var object = Self.secret(
-                            "store",
-                            [
-                                "AWS_ACCESS_KEY_ID": "AKIAANN0000000000000",
-                                "AWS_SECRET_ACCESS_KEY": "correct/horse+battery", "AWS_REGION": "us-east-1",
-                                "AWS_ENDPOINT_URL": "https://\(bucket.address):\(relay)",
-                                "ca.crt": String(decoding: bucket.authority ?? [], as: UTF8.self),
-                            ])
+                        let secret = [
+                            "AWS_ACCESS_KEY_ID": "AKIAANN0000000000000",
+                            "AWS_SECRET_ACCESS_KEY": "correct/horse+battery", "AWS_REGION": "us-east-1",
+                            "AWS_ENDPOINT_URL": "https://\(bucket.address):\(relay)",
+                            "ca.crt": String(decoding: bucket.authority ?? [], as: UTF8.self),
+                        ]
+                        var object = Self.secret("store", secret)
                         object["metadata", "namespace"] = .string(world.namespace)
                         _ = try await world.client.create(.secrets, object, fieldManager: "story")
                         try await world.apply(yaml: Self.model)
@@ -219,6 +218,19 @@ extension Stories {
                         let training = try await world.client.get(.trainingJobs, world.key(name))
                         try await Self.expectNothingRanAgain(world, training)
                         #expect(try bucket.cuts(byRelay: relay) == 5)
+                        // And with the model its artifacts go.
+                        try await world.client.delete(.mlModels, world.key("wine"))
+                        try await world.eventually("the model is gone") { try await world.count(.mlModels) == 0 }
+                        let files = "\(directory.path)/secret"
+                        try FileManager.default.createDirectory(atPath: files, withIntermediateDirectories: true)
+                        for (name, text) in secret {
+                            try text.write(toFile: "\(files)/\(name)", atomically: false, encoding: .utf8)
+                        }
+                        #expect(Self.digests(training).count == 4)
+                        for digest in Self.digests(training) {
+                            let place = "s3://models/team/wine@\(digest)"
+                            #expect(try await !Self.check(place, credentials: files), "\(digest)")
+                        }
                     }
                 }
             }
@@ -239,6 +251,7 @@ extension Stories {
                 kind: MLModel
                 metadata: {name: wine}
                 spec:
+                  deletionPolicy: Delete
                   training:
                     template:
                       spec:

@@ -35,7 +35,7 @@ extension Stories {
                             command: [sh, -ec, 'seq 1 100 > $ASSAY_OUTPUT_ROWS/rows.txt']
                     - name: fit
                       inputs: [rows]
-                      outputs: [scaler]
+                      outputs: [scaler, report]
                       parameters: [rate]
                       reuse: Never
                       template:
@@ -43,7 +43,7 @@ extension Stories {
                           containers:
                           - name: main
                             image: registry.local/toy:1
-                            command: [sh, -ec, 'echo $ASSAY_PARAM_RATE > $ASSAY_OUTPUT_SCALER/rate']
+                            command: [sh, -ec, 'for o in $ASSAY_OUTPUT_SCALER $ASSAY_OUTPUT_REPORT; do echo $ASSAY_PARAM_RATE $o > $o/rate; done']
               validation: {gate: None}
               serving:
                 port: 8080
@@ -74,6 +74,19 @@ extension Stories {
             return result
         }
 
+        /// Somebody who needs an artifact, and does nothing else.
+        private static func keeper(of digest: String) -> String {
+            """
+            apiVersion: assay.dev/v1alpha1
+            kind: TrainingJob
+            metadata: {name: keeper}
+            spec:
+              suspend: true
+              parameters: {base: "sha256:\(digest)"}
+              template: {spec: {containers: [{name: main, image: "registry.local/toy:1"}]}}
+            """
+        }
+
         private static func serve(_ world: StoryWorld, rate: Int, run: Int) async throws -> [String: String] {
             try await world.apply(yaml: model(rate: rate))
             let served = try await world.wait("serving rate \(rate)", seconds: 120) {
@@ -93,7 +106,9 @@ extension Stories {
                     try await world.makeStore(at: volume.path)
                     let first = try await Self.serve(world, rate: 1, run: 1)
                     let scaler = try #require(first["scaler"])
+                    let report = try #require(first["report"])
                     #expect(try Self.blobs(volume.path).isSuperset(of: first.values))
+                    try await world.apply(yaml: Self.keeper(of: report))
 
                     let second = try await Self.serve(world, rate: 2, run: 2)
                     #expect(second["rows"] == first["rows"] && second["scaler"] != scaler)
@@ -103,14 +118,16 @@ extension Stories {
                         return !left.contains(scaler) && model["status", "removals"] == nil
                     }
                     #expect(try Self.blobs(volume.path).isSuperset(of: second.values), "the rows are the second's too")
+                    #expect(try Self.blobs(volume.path).contains(report), "the other one refers to it")
                     #expect(try await world.model().phase == "Serving")
 
                     try await world.client.delete(.mlModels, world.key("wine"))
                     try await world.eventually("the model is gone") { try await world.count(.mlModels) == 0 }
-                    #expect(try Self.blobs(volume.path) == [])
-                    #expect(
-                        try FileManager.default.contentsOfDirectory(atPath: "\(volume.path)/toy/tags") == [],
-                        "no name leads to nothing")
+                    // Of what the other one needs: a manifest, a configuration and a layer.
+                    let left = try Self.blobs(volume.path)
+                    #expect(left.contains(report) && left.count == 3)
+                    let tags = try FileManager.default.contentsOfDirectory(atPath: "\(volume.path)/toy/tags")
+                    #expect(tags.count == 1 && tags[0].hasSuffix(".report"), "no name leads to nothing")
                 }
             }
         }

@@ -78,6 +78,13 @@ import Testing
         #expect(document["verdicts"]?[1]?["passed"] == true)
     }
 
+    /// There is room for so much, and a cluster would not have read the rest.
+    @Test func whatAClusterWouldCutIsNotRead() async throws {
+        let long = #"{"note": "\#(String(repeating: "x", count: 5000))", "accuracy": 0.97}"#
+        let answer = try await Self.verify(long)
+        #expect(answer.status == .exited(1) && answer.error.contains("cut off after 4096 bytes"), "\(answer.error)")
+    }
+
     /// Who reports it says what of it is measured on the holdout.
     @Test(arguments: [("evaluate", 0), ("train", 1), (nil, 0), ("other", 2)] as [(String?, Int32)])
     func whatIsAttestedDependsOnTheStep(_ step: String?, _ status: Int32) async throws {

@@ -102,11 +102,17 @@ public struct MetricsReading: Sendable, Hashable {
         message = told.isEmpty ? nil : told.joined(separator: "; ")
     }
 
-    /// The same as a step of a training reports it, which says what of it is measured on the holdout.
-    public func reported(by step: TrainingStep?, in training: TrainingJobSpec) -> MetricsReading {
-        guard let step else { return self }
+    /// What becomes of a metrics file in a cluster: which has room for so much of it, and knows of a step what it reads.
+    /// - Parameter step: that has written it; nil for a training without steps.
+    public static func reading(_ file: String, of step: TrainingStep?, in training: TrainingJobSpec) -> MetricsReading {
+        let message = String(decoding: file.utf8.prefix(longestMessage), as: UTF8.self)
+        guard let step else { return MetricsReading(terminationMessage: message) }
+        let reading =
+            step.outputs.isEmpty
+            ? MetricsReading(terminationMessage: message)
+            : StepRecord(outputs: [], metricsFile: file, run: nil).reading
         var result = MetricsReading()
-        result.add(self, step: step.name, readsHoldout: training.readsHoldout(step.name))
+        result.add(reading, step: step.name, readsHoldout: training.readsHoldout(step.name))
         return result
     }
 

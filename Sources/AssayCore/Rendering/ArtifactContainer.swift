@@ -36,6 +36,23 @@ struct ArtifactContainer {
         ]
     }
 
+    /// A pod of nothing but one container of ours.
+    /// - Parameter like: a pod of the user's that opens the same store: as whom and where it runs, this one does.
+    func pod(
+        _ name: String, arguments: [String], mounts: [JSONValue], volumes: [JSONValue], like: PodTemplate,
+        labels: [String: String]
+    ) -> JSONValue {
+        var pod: JSONValue = [
+            "metadata": ["labels": JSONValue(labels)],
+            "spec": [
+                "restartPolicy": "Never", "automountServiceAccountToken": false,
+                "containers": [rendered(name, arguments: arguments, mounts: mounts)], "volumes": .array(volumes),
+            ],
+        ]
+        for field in ["securityContext", "tolerations", "imagePullSecrets"] { pod["spec", field] = like.spec?[field] }
+        return pod
+    }
+
     /// What the user's container says of its user, so that files can be read, and nothing that it does not say: an image
     /// that runs as root is not ours to refuse.
     private var securityContext: JSONValue {

@@ -34,18 +34,9 @@ struct LookupPod {
                 "secret": ["secretName": .string(name), "optional": true],
             ])
         }
-        var pod: JSONValue = [
-            "metadata": ["labels": JSONValue(labels)],
-            "spec": [
-                "restartPolicy": "Never", "automountServiceAccountToken": false,
-                "containers": [ours.rendered(ArtifactContainer.resolve, arguments: arguments, mounts: mounts)],
-                "volumes": .array(volumes),
-            ],
-        ]
-        for field in ["securityContext", "tolerations", "imagePullSecrets"] {
-            pod["spec", field] = step.template.spec?[field]
-        }
-        return pod
+        return ours.pod(
+            ArtifactContainer.resolve, arguments: arguments, mounts: mounts, volumes: volumes, like: step.template,
+            labels: labels)
     }
 
     /// By which the images of the steps are pulled: the templates', and where one names none, its service account's.

@@ -18,20 +18,10 @@ struct RecordPod {
         let (volume, scratch) = (ArtifactContainer.inputsVolume, ArtifactContainer.inputsDirectory)
         var arguments = ours.storeArguments + ["--request", request.json.serialized()]
         arguments += ["--scratch-directory", scratch, "--patience", String(store.patience)]
-        var pod: JSONValue = [
-            "metadata": ["labels": JSONValue(labels)],
-            "spec": [
-                "restartPolicy": "Never", "automountServiceAccountToken": false,
-                "containers": [
-                    ours.rendered(
-                        ArtifactContainer.record, arguments: arguments,
-                        mounts: [ArtifactContainer.mount(volume, scratch)] + ours.storeMounts(readOnly: false))
-                ],
-                "volumes": .array([ArtifactContainer.emptyVolume(volume)] + ours.storeVolumes),
-            ],
-        ]
-        for field in ["securityContext", "tolerations", "imagePullSecrets"] { pod["spec", field] = like.spec?[field] }
-        return pod
+        return ours.pod(
+            ArtifactContainer.record, arguments: arguments,
+            mounts: [ArtifactContainer.mount(volume, scratch)] + ours.storeMounts(readOnly: false),
+            volumes: [ArtifactContainer.emptyVolume(volume)] + ours.storeVolumes, like: like, labels: labels)
     }
 }
 

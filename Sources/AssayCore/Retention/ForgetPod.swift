@@ -20,19 +20,9 @@ struct ForgetPod {
         for artifact in removal.artifacts where digests.contains(artifact.digest) {
             arguments += ["--artifact", argument(artifact)]
         }
-        var pod: JSONValue = [
-            "metadata": ["labels": JSONValue(labels)],
-            "spec": [
-                "restartPolicy": "Never", "automountServiceAccountToken": false,
-                "containers": [
-                    ours.rendered(
-                        ArtifactContainer.forget, arguments: arguments, mounts: ours.storeMounts(readOnly: false))
-                ],
-                "volumes": .array(ours.storeVolumes),
-            ],
-        ]
-        for field in ["securityContext", "tolerations", "imagePullSecrets"] { pod["spec", field] = like.spec?[field] }
-        return pod
+        return ours.pod(
+            ArtifactContainer.forget, arguments: arguments, mounts: ours.storeMounts(readOnly: false),
+            volumes: ours.storeVolumes, like: like, labels: labels)
     }
 
     /// A registry tells no times.

@@ -30,25 +30,28 @@ extension MLModelPlanner {
         guard observed.isLive else { return .live }
         let namespace = observed.policy.namespace?.metadata
         if namespace?.isBeingDeleted == true || old.reason == Self.namespaceTerminating {
-            return letGo(
+            var event = retained(
                 "the artifacts of the MLModel \(model.metadata.name) stay where they are: its namespace is going, where "
                     + "no pod begins any more")
+            // In it nothing can be written but away.
+            event.isAboutNamespace = true
+            return letGo([event])
         }
-        guard model.spec.value?.deletionPolicy == .delete else { return letGo(nil) }
+        guard let spec = model.spec.value else { return letGoUnread() }
+        guard spec.deletionPolicy == .delete else { return letGo() }
         if let given = status.removals.first(where: { $0.attempts >= Self.mostAttempts }) {
-            var plan = letGo(nil)
-            let note =
-                "the model goes without its artifacts in \(given.store.uri), which \(Self.mostAttempts) times could not be "
-                + "removed: \(given.message ?? ""); `assay artifact gc` removes what nobody refers to"
-            plan.events.append(PlannedEvent(.warning, reason: "ArtifactsRetained", action: "Forget", note: note))
-            return plan
+            return letGo([
+                retained(
+                    "the model goes without its artifacts in \(given.store.uri), which \(Self.mostAttempts) times could not "
+                        + "be removed: \(given.message ?? ""); `assay artifact gc` removes what nobody refers to")
+            ])
         }
         status.observedGeneration = model.metadata.generation
         progress(status.phase ?? .pending, reason: "Deleting", message: "what it has made is removed before it goes")
         if status.runs.isEmpty {
             stopChildren()
             if nothingRuns { removeForgotten() }
-            if status.removals.isEmpty, result.actions.isEmpty, nothingRuns { return letGo(nil, result.events) }
+            if status.removals.isEmpty, result.actions.isEmpty, nothingRuns { return letGo(result.events) }
             tellWhatIsWaitedFor()
         } else if !waitsForRecords() {
             releaseAll()
@@ -116,15 +119,22 @@ extension MLModelPlanner {
 
     static let namespaceTerminating = "NamespaceTerminating"
 
-    /// - Parameter reason: why the artifacts stay, if they do. In a namespace that is going nothing can be written but away.
-    private func letGo(_ reason: String?, _ events: [PlannedEvent] = []) -> Plan {
+    private func retained(_ note: String) -> PlannedEvent {
+        PlannedEvent(.warning, reason: "ArtifactsRetained", action: "Forget", note: note)
+    }
+
+    /// Where spec or status is not as it was written, nobody knows what there is to remove, and it holds nobody up.
+    func letGoUnread() -> Plan {
+        letGo([
+            retained(
+                "the model goes without its artifacts, for its spec or status cannot be read; `assay artifact gc` removes "
+                    + "what nobody refers to")
+        ])
+    }
+
+    private func letGo(_ events: [PlannedEvent] = []) -> Plan {
         var plan = plan(finalizers: model.metadata.finalizers.filter { $0 != Finalizer.artifacts })
-        plan.events = events
-        if let reason {
-            var event = PlannedEvent(.warning, reason: "ArtifactsRetained", action: "Forget", note: reason)
-            event.isAboutNamespace = true
-            plan.events.append(event)
-        }
+        if !plan.needsLiveObservation { plan.events = events }
         return plan
     }
 }

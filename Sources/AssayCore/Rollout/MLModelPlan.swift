@@ -16,7 +16,10 @@ public enum MLModelPlan {
     public static func plan(_ observed: MLModelObservation, now: Timestamp) -> Plan {
         let metadata = observed.model.metadata
         guard !metadata.isBeingDeleted || metadata.finalizers.contains(Finalizer.artifacts) else { return Plan() }
-        guard let status = observed.model.status.value else { return Plan.unreadableStatus }
+        guard let status = observed.model.status.value else {
+            guard metadata.isBeingDeleted else { return Plan.unreadableStatus }
+            return MLModelPlanner(observed, status: MLModelStatus(), now: now).letGoUnread()
+        }
         var planner = MLModelPlanner(observed, status: status, now: now)
         return metadata.isBeingDeleted ? planner.planDeletion() : planner.plan()
     }

@@ -109,9 +109,7 @@ extension StepPlanner {
         let delay = min(Self.longestDelay, Self.firstDelay << max(0, doublings))
         let due = (attempt.completionTime ?? now) + .seconds(delay)
         guard due > now else {
-            begin(
-                TrainingJobPlan.jobName(of: job, step: step.name, attempt: attempt.number + 1),
-                number: attempt.number + 1)
+            beginNext(after: attempt)
             return
         }
         situation = .progressing(

@@ -71,9 +71,13 @@ struct StepPlanner {
         } else if let last, last.outcome == .failed {
             retry(last)
         } else if inputs != nil, mayBegin {
-            let number = (last?.number ?? 0) + 1
-            begin(TrainingJobPlan.jobName(of: job, step: step.name, attempt: number), number: number)
+            beginNext(after: last)
         }
+    }
+
+    mutating func beginNext(after attempt: Attempt?) {
+        let number = (attempt?.number ?? 0) + 1
+        begin(TrainingJobPlan.jobName(of: job, step: step.name, attempt: number), number: number)
     }
 
     private mutating func follow(_ attempt: Attempt) {
@@ -115,13 +119,12 @@ struct StepPlanner {
             return
         }
         result.events.append(PlannedEvent(.warning, reason: reason, action: "Retrain", note: note))
-        let number = attempt.number + 1
-        begin(TrainingJobPlan.jobName(of: job, step: step.name, attempt: number), number: number)
+        beginNext(after: attempt)
     }
 
     /// Creates the Job of an attempt, unless it is there or may not be. After a restart the caches may be so old that they
     /// know nothing of a Job that was made, had its result and was cleared away.
-    mutating func begin(_ name: String, number: Int) {
+    private mutating func begin(_ name: String, number: Int) {
         if let child = observed.jobs.first(where: { $0.metadata.name == name }) {
             guard isOurs(child.metadata) else { return }
             record(name, number: number)
