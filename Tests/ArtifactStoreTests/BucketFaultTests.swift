@@ -82,7 +82,9 @@ import Testing
         try await TestBucket.with(relays: 2) { bucket in
             let stores = try (0..<2).map { number in
                 let access = BucketAccess(signing: TestBucket.ann, endpoint: bucket.endpoint(relay: number))
-                return try bucket.store(access: access, patience: Self.hurried)
+                // For chance may have all ten meet the same part.
+                let patience = Patience(limit: .seconds(300), time: HurriedTime())
+                return try bucket.store(access: access, patience: patience)
             }
             #expect(try await stores[0].seal(source, tag: "x") == local)
             #expect(try bucket.cuts(byRelay: 0) == 10)

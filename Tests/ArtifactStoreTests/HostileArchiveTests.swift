@@ -22,6 +22,8 @@ import Testing
     private static let leaves = "leads out of the artifact's directory"
     private static let mayLead = "may lead out of the artifact's directory"
     private static let end = TarBytes.end
+    /// In a directory that is everybody's, a name that is nobody's.
+    private static let elsewhere = "assay-hostile-\(UInt64.random(in: .min ... .max))"
     private static let long = String(repeating: "n", count: 256)
 
     static let traversals = [
@@ -30,15 +32,15 @@ import Testing
         Attempt("a parent that stays inside", TarBytes.entry("a/../x") + end, leaves),
         Attempt("a parent at the end", TarBytes.entry("a/..", type: "5") + end, leaves),
         Attempt("the parent itself", TarBytes.entry("..", type: "5") + end, leaves),
-        Attempt("an absolute path", TarBytes.entry("/tmp/x") + end, leaves),
-        Attempt("two slashes at the start", TarBytes.entry("//tmp/x") + end, leaves),
-        Attempt("an absolute prefix", TarBytes.entry("x", prefix: "/tmp") + end, leaves),
+        Attempt("an absolute path", TarBytes.entry("/tmp/\(elsewhere)") + end, leaves),
+        Attempt("two slashes at the start", TarBytes.entry("//tmp/\(elsewhere)") + end, leaves),
+        Attempt("an absolute prefix", TarBytes.entry(elsewhere, prefix: "/tmp") + end, leaves),
         Attempt("a parent as prefix", TarBytes.entry("x", prefix: "..") + end, leaves),
         Attempt(
             "a parent in an extended header", TarBytes.extended([("path", "../x")]) + TarBytes.entry("x") + end, leaves),
         Attempt(
             "an absolute path in an extended header",
-            TarBytes.extended([("path", "/tmp/x")]) + TarBytes.entry("x") + end, leaves),
+            TarBytes.extended([("path", "/tmp/\(elsewhere)")]) + TarBytes.entry("x") + end, leaves),
         Attempt("a slash with a combining character after it", TarBytes.entry("../\u{338}x") + end, leaves),
         Attempt(
             "the last of two paths counts",
@@ -162,7 +164,7 @@ import Testing
         }
         #expect(FileSystem.kind(outside, followingLinks: false) == nil)
         #expect(try FileSystem.entries(directory.path) == ["in"])
-        #expect(FileSystem.kind("/tmp/x", followingLinks: false) == nil)
+        #expect(FileSystem.kind("/tmp/\(Self.elsewhere)", followingLinks: false) == nil)
     }
 
     @Test func thereAreAtLeastForty() {
