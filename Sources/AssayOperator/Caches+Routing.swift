@@ -12,10 +12,11 @@ extension Caches {
         }
         models.enqueue(into: modelQueue)
         jobs.enqueueControllers(.trainingJobs, into: trainingJobQueue)
-        // Those that write records.
+        // Those that write records, and those that prove.
         jobs.enqueueControllers(.mlModels, into: modelQueue)
         deployments.enqueueControllers(.mlModels, into: modelQueue)
         services.enqueueControllers(.mlModels, into: modelQueue)
+        networkPolicies.enqueueControllers(.mlModels, into: modelQueue)
         pods.subscribe { change in
             // Pods belong to Jobs and ReplicaSets; the labels name whom they concern.
             let metadata = change.object.metadata

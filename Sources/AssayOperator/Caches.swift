@@ -20,6 +20,9 @@ extension PodObservation: StoredObject {
 extension DeploymentObservation: StoredObject {
     public static var fields: JSONFields? { ObjectMeta.fields.union(JSONFields("spec", "status")) }
 }
+extension NetworkPolicyObservation: StoredObject {
+    public static var fields: JSONFields? { ObjectMeta.fields.union(JSONFields("spec")) }
+}
 extension ServiceObservation: StoredObject {
     public static var fields: JSONFields? { ObjectMeta.fields.union(JSONFields("spec")) }
 }
@@ -34,6 +37,7 @@ struct Caches: Sendable {
     let pods = Store<PodObservation>()
     let deployments = Store<DeploymentObservation>()
     let services = Store<ServiceObservation>()
+    let networkPolicies = Store<NetworkPolicyObservation>()
     /// The serving pods of each model. ReplicaSets stand between them and the Deployments, and are not watched.
     let servingPods = ValueIndex<PodObservation> { [$0.metadata.labels[Label.model]].compactMap(\.self) }
     /// The trainings that have results of steps, by the steps' keys.
@@ -53,6 +57,7 @@ struct Caches: Sendable {
         program.watch(into: pods, namespace: namespace, labelSelector: Self.managedSelector)
         program.watch(into: deployments, namespace: namespace, labelSelector: Self.managedSelector)
         program.watch(into: services, namespace: namespace, labelSelector: Self.managedSelector)
+        program.watch(into: networkPolicies, namespace: namespace, labelSelector: Self.managedSelector)
     }
 
     /// Remembers a write of ours, and returns how to ask whether the cache has heard of it. Nil for kinds that are not
@@ -77,6 +82,7 @@ struct Caches: Sendable {
         case .jobs: note(jobs)
         case .deployments: note(deployments)
         case .services: note(services)
+        case .networkPolicies: note(networkPolicies)
         default: nil
         }
     }

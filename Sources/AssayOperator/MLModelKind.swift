@@ -30,7 +30,9 @@ struct MLModelKind: Reconciled {
         guard var observation = live ? try await read(key) : cached(key) else { return nil }
         let spec = observation.model.spec.value
         let templates =
-            spec.map { ($0.training.spec.templates + [$0.serving.template]).map(\.json) } ?? []
+            spec.map {
+                ($0.training.spec.templates + [$0.serving.template] + $0.validation.tests.map(\.template)).map(\.json)
+            } ?? []
         observation.policy = try await policies.policy(
             namespace: key.namespace ?? "", templates: templates, live: live)
         observation.operatorImage = operatorImage()
@@ -77,7 +79,11 @@ struct MLModelKind: Reconciled {
             deployments: (caches.deployments.children(of: model.metadata) + deployments).uniqueByUID(\.metadata),
             service: caches.services.get(key),
             pods: caches.servingPods.objects(namespace: key.namespace, value: key.name).compactMap(caches.pods.get),
-            jobs: MLModelPlan.jobNames(of: model).compactMap { caches.jobs.get(child($0)) })
+            jobs: MLModelPlan.jobNames(of: model).compactMap { caches.jobs.get(child($0)) },
+            proofJobs: caches.jobs.children(of: model.metadata).filter(\.isOfProof),
+            fence: caches.services.children(of: model.metadata).filter { $0.metadata.name != key.name }.map(
+                FencePart.init)
+                + caches.networkPolicies.children(of: model.metadata).map(FencePart.init))
     }
 
     private func read(_ key: ObjectKey) async throws(KubernetesError) -> MLModelObservation? {
@@ -98,11 +104,30 @@ struct MLModelKind: Reconciled {
             let child = ObjectKey(namespace: key.namespace, name: name)
             if let job = try await client.object(.jobs, child, JobObservation.init(json:)) { jobs.append(job) }
         }
-        return MLModelObservation(
+        var observation = MLModelObservation(
             model: model, trainingJobs: trainingJobs, deployments: deployments,
             service: service,
             pods: try await client.objects(.pods, namespace: key.namespace, ofModel, PodObservation.init(json:)),
             jobs: jobs)
+        if MLModelPlan.provesCandidates(of: model) { try await readProof(&observation, key, ofModel) }
+        return observation
+    }
+
+    private func readProof(
+        _ observation: inout MLModelObservation, _ key: ObjectKey, _ ofModel: ListOptions
+    ) async throws(KubernetesError) {
+        let uid = observation.model.metadata.uid
+        let names = MLModelPlan.fenceNames(of: observation.model)
+        observation.proofJobs = try await children(
+            .jobs, of: key, ofModel, uid: uid, names: [], \.metadata, JobObservation.init(json:)
+        ).filter(\.isOfProof)
+        let policies = try await children(
+            .networkPolicies, of: key, ofModel, uid: uid, names: names, \.metadata,
+            NetworkPolicyObservation.init(json:))
+        let services = try await children(
+            .services, of: key, ofModel, uid: uid, names: names, \.metadata, ServiceObservation.init(json:))
+        observation.fence =
+            policies.map(FencePart.init) + services.filter { $0.metadata.name != key.name }.map(FencePart.init)
     }
 
     /// The objects that the model controls, and those of the names given, whoever owns them.

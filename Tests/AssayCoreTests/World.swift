@@ -172,7 +172,10 @@ struct World {
             pods: try all(.pods).map { try PodObservation(json: $0) },
             jobs: try MLModelPlan.jobNames(of: model).compactMap { name in
                 try get(.jobs, name).map { try JobObservation(json: $0) }
-            }, policy: policy, claim: live ? claim : .none,
+            }, proofJobs: try all(.jobs).map { try JobObservation(json: $0) }.filter(\.isOfProof),
+            fence: try all(.networkPolicies).map { FencePart(try NetworkPolicyObservation(json: $0)) }
+                + all(.services).filter { $0["metadata", "name"]?.string != model.metadata.name }
+                .map { FencePart(try ServiceObservation(json: $0)) }, policy: policy, claim: live ? claim : .none,
             references: live ? references(exceptOf: model.metadata.uid) : [],
             missingClaims: live ? missingClaims : [], operatorImage: operatorImage, isLive: live)
     }

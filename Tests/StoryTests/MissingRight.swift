@@ -61,6 +61,7 @@ struct MissingRight: Sendable {
             "get jobs.batch": Entry(),
             "create jobs.batch": Entry(),
             "patch jobs.batch": Entry(story: .cleanedTraining),
+            "delete jobs.batch": Entry(story: .testOfNobody),
             "get deployments.apps": Entry(),
             "create deployments.apps": Entry(),
             "patch deployments.apps": Entry(story: .driftedDeployment),
@@ -69,6 +70,10 @@ struct MissingRight: Sendable {
             "get services": Entry(),
             "create services": Entry(),
             "patch services": Entry(story: .secondRevision),
+            "delete services": Entry(story: .proven),
+            "get networkpolicies.networking.k8s.io": Entry(story: .proven),
+            "create networkpolicies.networking.k8s.io": Entry(story: .proven),
+            "delete networkpolicies.networking.k8s.io": Entry(story: .proven),
             "get pods": Entry(story: .ownPod, sign: .log, isOverAnyway: true),
             "list events": Entry(story: .forbiddenPods),
             "get namespaces": Entry(),
@@ -85,11 +90,14 @@ struct MissingRight: Sendable {
         }
         for type in [
             "mlmodels.assay.dev", "trainingjobs.assay.dev", "jobs.batch", "deployments.apps", "services", "pods",
+            "networkpolicies.networking.k8s.io",
         ] {
             for verb in ["list", "watch"] { table["\(verb) \(type)"] = Entry(sign: .readiness) }
         }
         // What these would tell is also asked for before each step that is final.
-        for right in ["watch services", "watch pods"] { table[right]?.isOverAnyway = true }
+        for right in ["watch services", "watch pods", "watch networkpolicies.networking.k8s.io"] {
+            table[right]?.isOverAnyway = true
+        }
         return table
     }()
 

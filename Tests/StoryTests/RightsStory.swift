@@ -200,6 +200,38 @@ struct RightsStory: Sendable {
             return try await isServing(world) && finalizers.contains(.string(Finalizer.artifacts))
         })
 
+    /// A model whose candidate is tried by a test.
+    private static func tested(seconds: Int) -> String {
+        let test = """
+            tests:
+                - name: one
+                  template:
+                    spec:
+                      containers: [{name: main, image: "registry.local/toy:1", command: [sleep, "\(seconds)"]}]
+            """
+        return model().replacing("\n  validation:\n", with: "\n  validation:\n    \(test)\n")
+    }
+
+    static let proven = RightsStory(
+        begin: { try await $0.apply(yaml: tested(seconds: 0)) }, isOver: { try await isServing($0) })
+
+    /// The candidate goes while it is tried.
+    static let testOfNobody = RightsStory(
+        begin: { world in
+            try await world.apply(yaml: tested(seconds: 3600))
+            try await world.eventually("a test runs in \(world.namespace)") { try await count(ofTests: world) == 1 }
+            try await world.apply(yaml: model(seconds: 3601))
+        },
+        isOver: { world in
+            let count = try await count(ofTests: world)
+            return try await isServing(world) && count == 0
+        })
+
+    private static func count(ofTests world: StoryWorld) async throws -> Int {
+        try await world.client.listAll(.jobs, namespace: world.namespace, ListOptions(labelSelector: Label.proof)).items
+            .count
+    }
+
     static let lentAccount = RightsStory(
         begin: { world in
             _ = try await world.client.create(

@@ -93,7 +93,7 @@ public enum BuiltinKinds {
         define(.leases),
         define(.endpointSlices),
         define(.events, short: ["ev"], schema: "NewEvent"),
-        define("networking.k8s.io", "networkpolicies", "NetworkPolicy", short: ["netpol"]),
+        define(.networkPolicies, short: ["netpol"]),
         define(rbac, "clusterrolebindings", "ClusterRoleBinding", namespaced: false),
         define(rbac, "clusterroles", "ClusterRole", namespaced: false),
         define(rbac, "rolebindings", "RoleBinding"),

@@ -19,10 +19,7 @@ public enum Gate {
         public var passed: Bool
 
         /// `accuracy 0.972 ≥ 0.93`, for the printed table: the first rule that failed, else the first.
-        public var summary: String {
-            guard let shown = verdicts.first(where: { !$0.passed }) ?? verdicts.first else { return "no gate" }
-            return shown.summary
-        }
+        public var summary: String { verdicts.summary ?? "no gate" }
     }
 
     /// - Parameter holdout: the digest of the holdout that the metrics were measured on; nil where that is not known.
@@ -33,7 +30,7 @@ public enum Gate {
             return Outcome(verdicts: [], passed: true)
         }
         var verdicts: [Verdict] = []
-        for threshold in validation.thresholds {
+        for threshold in validation.runThresholds {
             for rule in threshold.rules {
                 var verdict = judge(rule, of: threshold, metrics: metrics, baseline: baseline)
                 if rule.compares, verdict.split == .holdout, let baseline, baseline.holdout != holdout {
@@ -50,21 +47,23 @@ public enum Gate {
                 verdicts.append(verdict)
             }
         }
-        // Without a single rule nothing was proven.
-        return Outcome(verdicts: verdicts, passed: !verdicts.isEmpty && verdicts.allSatisfy(\.passed))
+        // Without a single rule nothing was proven; the candidate may still have something to show.
+        let isJudged = !verdicts.isEmpty || validation.needsProof
+        return Outcome(verdicts: verdicts, passed: isJudged && verdicts.allSatisfy(\.passed))
     }
 
-    private static func judge(
+    static func judge(
         _ rule: Threshold.Rule, of threshold: Threshold, metrics: [Metric], baseline: Baseline?
     ) -> Verdict {
         let split = threshold.split ?? .holdout
+        let isOfCandidate = threshold.source == .candidate
         let reported = metrics[threshold.metric, split]
         var verdict = Verdict(
-            metric: threshold.metric, rule: rule.name, split: split, value: reported?.value.description,
-            bound: rule.bound(threshold.direction), passed: false, why: "")
-        verdict.evidence = reported?.evidence ?? .selfReported
+            metric: threshold.metric, rule: rule.name, split: isOfCandidate ? nil : split,
+            value: reported?.value.description, bound: rule.bound(threshold.direction), passed: false, why: "")
+        verdict.evidence = isOfCandidate ? .candidate : reported?.evidence ?? .selfReported
         guard let reported else {
-            verdict.why = missing(threshold.metric, split, among: metrics)
+            verdict.why = missing(threshold.metric, isOfCandidate ? nil : split, among: metrics)
             return verdict
         }
         guard case .finite(let value) = reported.value else {
@@ -107,7 +106,7 @@ public enum Gate {
                 : "nothing serves yet to compare with; whenNoBaseline: Pass would let it pass"
             return
         }
-        guard let other = baseline.metrics[threshold.metric, verdict.split] else {
+        guard let other = baseline.metrics[threshold.metric, verdict.split ?? .holdout] else {
             verdict.why = "the revision that serves, \(baseline.revision), did not report \(threshold.metric)"
             return
         }
@@ -152,7 +151,8 @@ public enum Gate {
         digest.map { String($0.prefix("sha256:".count + 12)) } ?? "one that is not known"
     }
 
-    private static func missing(_ metric: String, _ split: Split, among metrics: [Metric]) -> String {
+    private static func missing(_ metric: String, _ split: Split?, among metrics: [Metric]) -> String {
+        guard let split else { return "\(metric) was not measured on the candidate" }
         guard !metrics.isEmpty else {
             return "\(metric) was not reported for the split \(split.rawValue); no metric was"
         }

@@ -48,12 +48,29 @@ extension Number {
     static func signed(_ value: Double) -> String { (value > 0 ? "+" : "") + short(value) }
 }
 
+extension [Verdict] {
+    /// What the printed table shows: the first rule that failed, else the first; nil without rules.
+    var summary: String? { (first { !$0.passed } ?? first)?.summary }
+
+    /// What failed, in words, of the first few.
+    var refusal: String {
+        filter { !$0.passed }.prefix(4).map {
+            let place = $0.split.map { " on \($0.rawValue)" } ?? ""
+            return "\($0.metric) \($0.rule)\(place) (\($0.evidence.rawValue)): \($0.why)"
+        }.joined(separator: "; ")
+    }
+}
+
 extension Verdict {
+    /// The rule of what a candidate shows beside metrics: as it was recorded, refused, passed.
+    static let shown = "proof"
+
     /// `accuracy 0.972 ≥ 0.93`, `accuracy 0.9 < 0.93`, `accuracy not reported`.
     public var summary: String {
+        guard rule != Self.shown else { return "\(metric) \(value ?? "not shown")" }
         guard let value else { return "\(metric) not reported" }
         guard case .finite(let number) = MetricValue(text: value) else { return "\(metric) is \(value)" }
-        let name = split == .holdout ? metric : "\(metric) (\(split.rawValue))"
+        let name = split.flatMap { $0 == .holdout ? nil : "\(metric) (\($0.rawValue))" } ?? metric
         switch rule {
         case "threshold": return "\(name) \(Number.short(number)) \(relation)"
         case "maxGeneralizationGap": return "\(name) gap \(relation)"

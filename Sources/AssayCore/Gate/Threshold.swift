@@ -13,6 +13,14 @@ public struct Threshold: Sendable, Hashable {
         case fail = "Fail"
     }
 
+    /// Where a value comes from.
+    public enum Source: String, Sendable, Hashable, CaseIterable {
+        /// What the training has reported.
+        case training = "Training"
+        /// What was measured on the candidate's server before it may serve; see ``LoadSummary/names``.
+        case candidate = "Candidate"
+    }
+
     public var metric: String
     public var direction: Direction
     public var split: Split?
@@ -24,11 +32,13 @@ public struct Threshold: Sendable, Hashable {
     /// How much worse the holdout may be than the train split.
     public var maxGeneralizationGap: Double?
     public var whenNoBaseline: WhenNoBaseline?
+    /// The training unless given.
+    public var source: Source?
 
     public init(
         metric: String, direction: Direction, split: Split? = nil, threshold: Double? = nil,
         minAbsoluteChange: Double? = nil, minRelativeChange: Double? = nil, maxGeneralizationGap: Double? = nil,
-        whenNoBaseline: WhenNoBaseline? = nil
+        whenNoBaseline: WhenNoBaseline? = nil, source: Source? = nil
     ) {
         self.metric = metric
         self.direction = direction
@@ -38,6 +48,7 @@ public struct Threshold: Sendable, Hashable {
         self.minRelativeChange = minRelativeChange
         self.maxGeneralizationGap = maxGeneralizationGap
         self.whenNoBaseline = whenNoBaseline
+        self.source = source
     }
 
     public init(json cursor: JSONCursor) throws(JSONShapeError) {
@@ -49,6 +60,7 @@ public struct Threshold: Sendable, Hashable {
         minRelativeChange = try cursor["minRelativeChange"].optionalDouble()
         maxGeneralizationGap = try cursor["maxGeneralizationGap"].optionalDouble()
         whenNoBaseline = try cursor["whenNoBaseline"].optionalEnum()
+        source = try cursor["source"].optionalEnum()
     }
 
     public var json: JSONValue {
@@ -56,6 +68,7 @@ public struct Threshold: Sendable, Hashable {
         result["split"] = JSONValue(split?.rawValue)
         for (name, value) in bounds { result[name] = value.map(Self.number) }
         result["whenNoBaseline"] = JSONValue(whenNoBaseline?.rawValue)
+        result["source"] = JSONValue(source?.rawValue)
         return result
     }
 

@@ -7,12 +7,15 @@ public struct Verdict: Sendable, Hashable {
         case attested = "Attested"
         /// The container said which data it measured on.
         case selfReported = "SelfReported"
+        /// It was measured on the candidate's server, from outside.
+        case candidate = "Candidate"
     }
 
     public var metric: String
     /// The field of the threshold: `threshold`, `minAbsoluteChange`, …
     public var rule: String
-    public var split: Split
+    /// Nil of what the candidate has shown.
+    public var split: Split?
     /// As reported; absent where nothing was.
     public var value: String?
     /// `≥ 0.93`
@@ -24,7 +27,7 @@ public struct Verdict: Sendable, Hashable {
     public var why: String
 
     public init(
-        metric: String, rule: String, split: Split, value: String?, bound: String, baseline: String? = nil,
+        metric: String, rule: String, split: Split?, value: String?, bound: String, baseline: String? = nil,
         evidence: Evidence = .selfReported, passed: Bool, why: String
     ) {
         self.metric = metric
@@ -41,7 +44,7 @@ public struct Verdict: Sendable, Hashable {
     public init(json cursor: JSONCursor) throws(JSONShapeError) {
         metric = try cursor["metric"].string()
         rule = try cursor["rule"].string()
-        split = try cursor["split"].requiredEnum()
+        split = try cursor["split"].optionalEnum()
         value = try cursor["value"].optionalString()
         bound = try cursor["bound"].string()
         baseline = try cursor["baseline"].optionalString()
@@ -52,10 +55,11 @@ public struct Verdict: Sendable, Hashable {
 
     public var json: JSONValue {
         var result: JSONValue = [
-            "metric": .string(metric), "rule": .string(rule), "split": .string(split.rawValue),
+            "metric": .string(metric), "rule": .string(rule),
             "bound": .string(bound), "evidence": .string(evidence.rawValue), "passed": .bool(passed),
             "why": .string(why),
         ]
+        result["split"] = JSONValue(split?.rawValue)
         result["value"] = JSONValue(value)
         result["baseline"] = JSONValue(baseline)
         return result

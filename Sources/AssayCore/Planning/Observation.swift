@@ -69,6 +69,10 @@ public struct MLModelObservation: Sendable, Hashable {
     public var pods: [PodObservation]
     /// The Jobs that write records (`MLModelPlan.jobNames(of:)`), whoever owns them; their pods are among the pods.
     public var jobs: [JobObservation]
+    /// The Jobs of the model that prove a candidate (label `assay.dev/proof`); their pods are among the pods.
+    public var proofJobs: [JobObservation]
+    /// What the model controls to fence a candidate off, and whatever else has one of those names.
+    public var fence: [FencePart]
     public var policy: PodPolicy
     /// The claim that the training's artifacts are on.
     public var claim: ClaimObservation
@@ -84,7 +88,7 @@ public struct MLModelObservation: Sendable, Hashable {
     public init(
         model: MLModel, trainingJobs: [TrainingJob] = [], deployments: [DeploymentObservation] = [],
         service: ServiceObservation? = nil, pods: [PodObservation] = [], jobs: [JobObservation] = [],
-        policy: PodPolicy = PodPolicy(),
+        proofJobs: [JobObservation] = [], fence: [FencePart] = [], policy: PodPolicy = PodPolicy(),
         claim: ClaimObservation = .none, references: Set<String> = [], missingClaims: Set<String> = [],
         operatorImage: String? = nil, isLive: Bool = false
     ) {
@@ -94,6 +98,8 @@ public struct MLModelObservation: Sendable, Hashable {
         self.service = service
         self.pods = pods
         self.jobs = jobs
+        self.proofJobs = proofJobs
+        self.fence = fence
         self.policy = policy
         self.claim = claim
         self.references = references

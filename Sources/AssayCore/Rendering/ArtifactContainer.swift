@@ -8,6 +8,7 @@ struct ArtifactContainer {
     static let importing = "assay-import"
     static let record = "assay-record"
     static let forget = "assay-forget"
+    static let prove = "assay-prove"
     /// Names with this prefix are ours, of containers and volumes.
     static let prefix = "assay-"
     static let root = "/assay"
@@ -27,13 +28,17 @@ struct ArtifactContainer {
     func rendered(_ name: String, arguments: [String], mounts: [JSONValue]) -> JSONValue {
         [
             "name": .string(name), "image": .string(image),
-            "command": JSONValue(["assay", "artifact", String(name.dropFirst(Self.prefix.count))] + arguments),
+            "command": JSONValue(Self.command(name) + arguments),
             "terminationMessagePolicy": "FallbackToLogsOnError",
             "resources": [
                 "requests": ["cpu": "50m", "memory": "128Mi"], "limits": ["cpu": "2", "memory": "256Mi"],
             ],
             "securityContext": securityContext, "volumeMounts": .array(mounts),
         ]
+    }
+
+    private static func command(_ name: String) -> [String] {
+        name == prove ? ["assay", "prove"] : ["assay", "artifact", String(name.dropFirst(prefix.count))]
     }
 
     /// A pod of nothing but one container of ours.

@@ -14,6 +14,8 @@ public enum ContainerContract {
     static let parametersFile = "ASSAY_PARAMETERS_FILE"
     /// Of a step that has one: a directory that its attempts share, and that outlives them.
     static let checkpointDirectory = "ASSAY_CHECKPOINT_DIR"
+    /// Of a test: where the candidate answers, `http://HOST:PORT`.
+    public static let candidateURL = "ASSAY_CANDIDATE_URL"
     static let defaultTerminationMessagePath = "/dev/termination-log"
 
     /// `learningRate` becomes `ASSAY_PARAM_LEARNINGRATE`; whatever is no letter or digit becomes `_`.

@@ -35,10 +35,10 @@ extension MLModel {
     /// A Job of one pod of ours that does something in a store.
     /// - Parameter patience: for how many seconds the pod waits for a store that is away.
     func storeJob(
-        name: String, patience: Int, container: String, isOwned: Bool = true,
+        name: String, patience: Int, container: String, labels: [String: String] = [:], isOwned: Bool = true,
         pod: (_ labels: [String: String]) -> JSONValue
     ) -> JSONValue {
-        let labels = [Label.managedBy: Label.manager, Label.model: metadata.name]
+        let labels = labels.merging([Label.managedBy: Label.manager, Label.model: metadata.name]) { $1 }
         var job: JSONValue = [
             "apiVersion": .string(ResourceType.jobs.apiVersion), "kind": .string(ResourceType.jobs.kind),
             "metadata": ["name": .string(name), "labels": JSONValue(labels)],

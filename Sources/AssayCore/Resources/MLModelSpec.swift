@@ -84,11 +84,23 @@ extension MLModelSpec {
         public var gate: Gate?
         /// Refuses metrics that rest on the container's word alone.
         public var requireAttested: Bool?
+        /// What the candidate's server must answer as it was answered at the evaluation.
+        public var golden: Golden?
+        public var malformedInput: MalformedInput?
+        public var load: Load?
+        public var tests: [CandidateTest]
 
-        public init(thresholds: [Threshold] = [], gate: Gate? = nil, requireAttested: Bool? = nil) {
+        public init(
+            thresholds: [Threshold] = [], gate: Gate? = nil, requireAttested: Bool? = nil, golden: Golden? = nil,
+            malformedInput: MalformedInput? = nil, load: Load? = nil, tests: [CandidateTest] = []
+        ) {
             self.thresholds = thresholds
             self.gate = gate
             self.requireAttested = requireAttested
+            self.golden = golden
+            self.malformedInput = malformedInput
+            self.load = load
+            self.tests = tests
         }
 
         public init(json cursor: JSONCursor) throws(JSONShapeError) {
@@ -98,6 +110,10 @@ extension MLModelSpec {
             }
             gate = try cursor["gate"].optionalEnum()
             requireAttested = try cursor["requireAttested"].optionalBool()
+            golden = cursor["golden"].exists ? try Golden(json: cursor["golden"]) : nil
+            malformedInput = try cursor["malformedInput"].optionalEnum()
+            load = cursor["load"].exists ? try Load(json: cursor["load"]) : nil
+            tests = try cursor["tests"].map { element throws(JSONShapeError) in try CandidateTest(json: element) }
         }
 
         public var json: JSONValue {
@@ -105,6 +121,10 @@ extension MLModelSpec {
             if !thresholds.isEmpty { result["thresholds"] = JSONValue(thresholds.map(\.json)) }
             result["gate"] = JSONValue(gate?.rawValue)
             if let requireAttested { result["requireAttested"] = .bool(requireAttested) }
+            result["golden"] = golden?.json
+            result["malformedInput"] = JSONValue(malformedInput?.rawValue)
+            result["load"] = load?.json
+            if !tests.isEmpty { result["tests"] = JSONValue(tests.map(\.json)) }
             return result
         }
 
@@ -120,12 +140,16 @@ extension MLModelSpec {
         /// The outputs of the training's steps that the server reads.
         public var artifacts: [String]
         public var progressDeadlineSeconds: Int?
+        /// How many replicas of a candidate there may be beside those that serve: with 0 the revision that serves sleeps while
+        /// the candidate is proven.
+        public var surge: Int?
 
         public static let defaultProgressDeadline = 600
 
         public init(
             template: PodTemplate, port: Int, replicas: Int? = nil, allowUnpinned: Bool? = nil,
-            imageFrom: [ImageFrom] = [], artifacts: [String] = [], progressDeadlineSeconds: Int? = nil
+            imageFrom: [ImageFrom] = [], artifacts: [String] = [], progressDeadlineSeconds: Int? = nil,
+            surge: Int? = nil
         ) {
             self.template = template
             self.port = port
@@ -134,6 +158,7 @@ extension MLModelSpec {
             self.imageFrom = imageFrom
             self.artifacts = artifacts
             self.progressDeadlineSeconds = progressDeadlineSeconds
+            self.surge = surge
         }
 
         public init(json cursor: JSONCursor) throws(JSONShapeError) {
@@ -144,6 +169,7 @@ extension MLModelSpec {
             imageFrom = try cursor["imageFrom"].map { element throws(JSONShapeError) in try ImageFrom(json: element) }
             artifacts = try cursor["artifacts"].map { element throws(JSONShapeError) in try element.string() }
             progressDeadlineSeconds = try cursor["progressDeadlineSeconds"].optionalInt()
+            surge = try cursor["surge"].optionalInt()
         }
 
         public var json: JSONValue {
@@ -151,6 +177,7 @@ extension MLModelSpec {
             if let replicas { result["replicas"] = JSONValue(replicas) }
             if let allowUnpinned { result["allowUnpinned"] = .bool(allowUnpinned) }
             if let progressDeadlineSeconds { result["progressDeadlineSeconds"] = JSONValue(progressDeadlineSeconds) }
+            if let surge { result["surge"] = JSONValue(surge) }
             return result
         }
 

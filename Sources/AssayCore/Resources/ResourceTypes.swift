@@ -16,6 +16,8 @@ public enum Label {
     public static let step = "assay.dev/step"
     public static let model = "assay.dev/model"
     public static let revision = "assay.dev/revision"
+    /// The revision that something is made to prove; pods with it may reach the candidate.
+    public static let proof = "assay.dev/proof"
     /// On a service account: pods of this namespace's models may use it.
     public static let allowUse = "assay.dev/allow-use"
     /// Flux's request to reconcile, echoed in `status.lastHandledReconcileAt`.

@@ -27,6 +27,8 @@ public struct Revision: Sendable, Hashable {
     public var startTime: Timestamp?
     /// When it began to serve.
     public var servingTime: Timestamp?
+    /// What its server has shown before it served; nil where nothing was asked of it.
+    public var proof: Proof?
 
     public init(
         name: String, run: Int, servingHash: String, rendering: Int, deployment: String, port: Int,
@@ -57,6 +59,7 @@ public struct Revision: Sendable, Hashable {
         message = try cursor["message"].optionalString()
         startTime = try cursor["startTime"].optionalTimestamp()
         servingTime = try cursor["servingTime"].optionalTimestamp()
+        proof = cursor["proof"].exists ? try Proof(json: cursor["proof"]) : nil
     }
 
     public var json: JSONValue {
@@ -71,6 +74,7 @@ public struct Revision: Sendable, Hashable {
         result["message"] = JSONValue(message)
         result["startTime"] = JSONValue(startTime?.description)
         result["servingTime"] = JSONValue(servingTime?.description)
+        result["proof"] = proof?.json
         return result
     }
 }

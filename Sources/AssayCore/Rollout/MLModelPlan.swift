@@ -51,7 +51,7 @@ public enum MLModelPlan {
     }
 
     /// What the spec's run is served as, once it has trained.
-    private static func candidate(of model: MLModel) -> Revision? {
+    static func candidate(of model: MLModel) -> Revision? {
         guard let spec = model.spec.value, let runs = model.status.value?.runs,
             let run = runs.last(where: { $0.trainingHash == spec.training.hash && $0.phase == .trained })
         else { return nil }

@@ -3,10 +3,14 @@ import KubernetesModel
 
 /// From a run that has passed to the revision that serves.
 extension MLModelPlanner {
-    mutating func rollOut(_ run: Run, _ spec: MLModelSpec) {
-        guard hasArtifacts(run, spec) else { return }
+    /// - Parameter summary: of what the run has passed.
+    mutating func rollOut(_ run: Run, _ spec: MLModelSpec, summary: String) {
         let pinning = ImagePinning(
             serving: spec.serving, training: spec.training.spec, trained: run.images)
+        let revision = Revision(
+            of: run, model: model.metadata, images: pinning.images, spec: spec, fetchImage: observed.operatorImage)
+        tellValidated(revision, summary, spec)
+        guard hasArtifacts(run, spec) else { return }
         if pinning.problems.isEmpty {
             conditions.set("ImagePinned", .true, reason: "Pinned", message: "every image is pinned to a digest")
         } else {
@@ -17,8 +21,6 @@ extension MLModelPlanner {
                 return
             }
         }
-        let revision = Revision(
-            of: run, model: model.metadata, images: pinning.images, spec: spec, fetchImage: observed.operatorImage)
         if status.revision == revision.name {
             status.candidate = nil
             tellServing()
@@ -44,22 +46,23 @@ extension MLModelPlanner {
 
     private mutating func tryCandidate(_ revision: Revision, _ run: Run, _ spec: MLModelSpec) {
         guard mayFetch(revision, spec) else { return }
-        let index = enter(revision)
+        let index = enter(revision, spec)
         if status.revisions[index].state == .failed {
-            status.candidate = nil
-            let failed = status.revisions[index]
-            tellRolloutFailed(reason: failed.reason ?? "RolloutFailed", message: failed.message ?? "")
+            tellFailed(index, run)
             return
         }
         status.candidate = revision.name
         guard let child = deployment(revision.deployment) else {
+            guard hasRoom(spec) else { return }
             create(status.revisions[index], run, spec)
             return
         }
         guard isOurs(child.metadata, kind: "Deployment") else { return }
-        let replicas = max(1, spec.serving.wantedReplicas)
+        let isProven = isProven(status.revisions[index], spec)
+        // What one cannot show, more of the same cannot either.
+        let replicas = isProven ? max(1, spec.serving.wantedReplicas) : 1
         if child.isFullyAvailable, child.replicas == replicas {
-            promote(index)
+            if isProven { promote(index) } else { prove(index, run, spec) }
         } else if let failure = failure(of: child, status.revisions[index], spec) {
             giveUp(index, reason: failure.reason, message: failure.message)
         } else {
@@ -77,11 +80,7 @@ extension MLModelPlanner {
         guard let content = revision.content else { return true }
         let isUnderWay = status.revisions.contains { $0.name == revision.name && $0.state == .rollingOut }
         if content.image.isEmpty, !isUnderWay {
-            tellRollingOut(
-                reason: "OperatorImageUnknown",
-                message:
-                    "the image that fetches artifacts is not known; outside of a pod, start the operator with --image")
-            result.requeueAfter = .seconds(5)
+            tellOperatorImageUnknown()
             return false
         }
         guard observed.claim == .ofOneNode, spec.serving.wantedReplicas > 1 else { return true }
@@ -92,10 +91,39 @@ extension MLModelPlanner {
         return false
     }
 
+    private mutating func tellFailed(_ index: Int, _ run: Run) {
+        status.candidate = nil
+        let failed = status.revisions[index]
+        if failed.proof?.judgement == .refused {
+            tellNotProven(index, run)
+        } else {
+            tellRolloutFailed(reason: failed.reason ?? "RolloutFailed", message: failed.message ?? "")
+        }
+    }
+
+    /// Where there is no place for both, what serves sleeps while its successor is tried.
+    private mutating func hasRoom(_ spec: MLModelSpec) -> Bool {
+        guard spec.serving.surge == 0, let serving = servingRevision.flatMap({ deployment($0.deployment) }),
+            serving.replicas > 0 || serving.statusReplicas > 0
+        else { return true }
+        tellRollingOut(
+            reason: "MakingRoom", message: "the pods of \(serving.metadata.name) are going (spec.serving.surge is 0)")
+        return false
+    }
+
+    mutating func tellOperatorImageUnknown() {
+        tellRollingOut(
+            reason: "OperatorImageUnknown",
+            message: "the image that fetches artifacts is not known; outside of a pod, start the operator with --image")
+        result.requeueAfter = .seconds(5)
+    }
+
     /// The revision's place in the history.
-    private mutating func enter(_ revision: Revision) -> Int {
+    private mutating func enter(_ revision: Revision, _ spec: MLModelSpec) -> Int {
         if let index = status.revisions.lastIndex(where: { $0.name == revision.name }) {
-            if status.revisions[index].state == .superseded || isAskedToRetry(index) {
+            if status.revisions[index].state == .superseded || isAskedToRetry(index)
+                || isRefusedByOtherRules(index, spec)
+            {
                 // Of equal products the newest run is told.
                 status.revisions[index] = revision
                 status.revisions[index].startTime = now.truncatedToSeconds
@@ -114,6 +142,11 @@ extension MLModelPlanner {
             && status.lastHandledReconcileAt != old.lastHandledReconcileAt
     }
 
+    private func isRefusedByOtherRules(_ index: Int, _ spec: MLModelSpec) -> Bool {
+        let revision = status.revisions[index]
+        return revision.state == .failed && revision.proof.map { $0.hash != spec.validation.proofHash } ?? false
+    }
+
     private mutating func create(_ revision: Revision, _ run: Run, _ spec: MLModelSpec) {
         // The cache may not know yet that the model is gone, or another of its name.
         guard observed.isLive else {
@@ -128,8 +161,10 @@ extension MLModelPlanner {
             refusePods(refusals)
             return
         }
+        let isProven = isProven(revision, spec)
+        guard isProven || fence(revision) else { return }
         // At least one, even if none is wanted: nothing is proven by no pod.
-        deployment["spec", "replicas"] = JSONValue(max(1, spec.serving.wantedReplicas))
+        deployment["spec", "replicas"] = JSONValue(isProven ? max(1, spec.serving.wantedReplicas) : 1)
         result.actions.append(.create(.deployments, deployment, manager: FieldManager.scaler))
         tellRollingOut(reason: "DeploymentCreated", message: "the Deployment \(revision.deployment) is made")
         result.requeueAfter = .seconds(Int64(spec.serving.progressDeadline)) + MLModelPlan.deadlineGrace
@@ -144,8 +179,10 @@ extension MLModelPlanner {
         }
         let deadline = Duration.seconds(Int64(spec.serving.progressDeadline)) + MLModelPlan.deadlineGrace
         guard let recorded = revision.startTime, !child.isFullyAvailable else { return nil }
-        // Where the server had it wait, the Deployment is younger than the attempt to make it.
-        let start = max(recorded, child.metadata.creationTimestamp ?? recorded)
+        // Where the server had it wait, the Deployment is younger than the attempt to make it. What was proven gets its other
+        // replicas only then.
+        let start = max(
+            recorded, child.metadata.creationTimestamp ?? recorded, revision.proof?.completionTime ?? recorded)
         guard now - start < deadline else {
             return (
                 "ProgressDeadlineExceeded",
@@ -163,7 +200,7 @@ extension MLModelPlanner {
 
     /// The candidate goes once the status says so (`tidy`), for else it would be tried again after a crash in between;
     /// what serves was never touched.
-    private mutating func giveUp(_ index: Int, reason: String, message: String) {
+    mutating func giveUp(_ index: Int, reason: String, message: String) {
         guard observed.isLive else {
             result.needsLiveObservation = true
             return
@@ -180,6 +217,11 @@ extension MLModelPlanner {
     private mutating func promote(_ index: Int) {
         guard observed.isLive else {
             result.needsLiveObservation = true
+            return
+        }
+        guard !isFenced(status.revisions[index]) else {
+            // `tidyProofs` takes it away.
+            tellProving("the way to \(status.revisions[index].name) is being opened")
             return
         }
         for other in status.revisions.indices where status.revisions[other].state == .serving {

@@ -36,6 +36,10 @@ extension MLModelPlanner {
             }
             + PodCheck.problems(
                 in: spec.serving.template.json, at: "spec.serving.template", policy: observed.policy)
+            + spec.validation.tests.enumerated().flatMap { index, test in
+                PodCheck.problems(
+                    in: test.template.json, at: "spec.validation.tests[\(index)].template", policy: observed.policy)
+            }
         guard !refusals.isEmpty else { return true }
         refusePods(refusals)
         return false
@@ -194,8 +198,7 @@ extension MLModelPlanner {
         let outcome = Gate.Outcome(verdicts: judged.verdicts, passed: judged.judgement == .passed)
         status.verdict = outcome.summary
         if outcome.passed {
-            conditions.set("Validated", .true, reason: "Passed", message: outcome.summary)
-            rollOut(judged, spec)
+            rollOut(judged, spec, summary: outcome.summary)
         } else {
             tellRefused(judged, outcome)
         }

@@ -9,12 +9,17 @@ extension MLModelPlanner {
         let run = run(number: revision.run)
         if let child = deployment(revision.deployment) {
             if child.metadata.controller?.uid == model.metadata.uid {
-                keepUp(child, revision, run, spec, replicas: spec.serving.wantedReplicas)
+                keepUp(child, revision, run, spec, replicas: isMakingRoom(spec) ? 0 : spec.serving.wantedReplicas)
             }
         } else if let run, revision.servingHash == spec.serving.revisionHash {
             recreate(revision, run, spec)
         }
         lead(to: revision)
+    }
+
+    /// What serves sleeps for as long as its successor is tried, where there is no place for both.
+    func isMakingRoom(_ spec: MLModelSpec) -> Bool {
+        spec.serving.surge == 0 && status.revisions.contains { $0.name == status.candidate && $0.state == .rollingOut }
     }
 
     /// What the scale subresource and the printed table show.
@@ -48,7 +53,7 @@ extension MLModelPlanner {
             result.needsLiveObservation = true
             return
         }
-        deployment["spec", "replicas"] = JSONValue(spec.serving.wantedReplicas)
+        deployment["spec", "replicas"] = JSONValue(isMakingRoom(spec) ? 0 : spec.serving.wantedReplicas)
         result.actions.append(.create(.deployments, deployment, manager: FieldManager.scaler))
     }
 
@@ -97,6 +102,11 @@ extension MLModelPlanner {
         guard let child = deployment(revision.deployment), child.metadata.controller?.uid == model.metadata.uid else {
             return (false, "the Deployment \(revision.deployment) is gone")
         }
+        if let spec = model.spec.value, isMakingRoom(spec) {
+            return (
+                false, "the revision \(revision.name) sleeps while its successor is tried (spec.serving.surge is 0)"
+            )
+        }
         if child.replicas == 0 { return (true, "the revision \(revision.name) is scaled to 0") }
         let isAvailable =
             child.conditions["Available"].map { $0.status == .true } ?? (child.availableReplicas >= child.replicas)
@@ -112,6 +122,7 @@ extension MLModelPlanner {
     mutating func tidy(_ spec: MLModelSpec) {
         supersedeCandidates()
         tidyDeployments()
+        tidyProofs(spec)
         trimHistory(limit: min(max(1, spec.revisionHistoryLimit ?? MLModelSpec.defaultHistoryLimit), Bounds.history))
         let kept = Set(status.runs.filter { $0.phase != .superseded }.map(\.trainingJob))
         for child in observed.trainingJobs where !kept.contains(child.metadata.name) {

@@ -48,11 +48,7 @@ extension MLModelPlanner {
 
     mutating func tellRefused(_ run: Run, _ outcome: Gate.Outcome) {
         status.candidate = nil
-        let failed = outcome.verdicts.filter { !$0.passed }
-        let why = failed.prefix(4).map {
-            "\($0.metric) \($0.rule) on \($0.split.rawValue) (\($0.evidence.rawValue)): \($0.why)"
-        }
-        var message = "run \(run.number) is refused: \(why.joined(separator: "; "))"
+        var message = "run \(run.number) is refused: \(outcome.verdicts.refusal)"
         if let holdout = run.holdout { message += "; the holdout is \(holdout)" }
         if let problem = run.metricsMessage { message += " (\(problem))" }
         conditions.set("Validated", .false, reason: "Refused", message: message)
@@ -63,6 +59,22 @@ extension MLModelPlanner {
             conditions.set("RolledOut", .false, reason: "Refused", message: "the run did not pass the gate")
             stall(.refused, reason: "Refused", message: message)
         }
+    }
+
+    /// That a run has passed, and a candidate of it what was asked of its server.
+    mutating func tellValidated(_ revision: Revision, _ summary: String, _ spec: MLModelSpec) {
+        let known = status.revisions.last { $0.name == revision.name }
+        guard status.revision == revision.name || isProven(known ?? revision, spec) else {
+            // What was refused says so itself.
+            guard known?.state != .failed else { return }
+            conditions.set(
+                "Validated", .unknown, reason: "Proving", message: "\(summary); its server is still to be proven")
+            return
+        }
+        let shown = (known?.proof?.verdicts ?? []).map(\.summary)
+        if spec.validation.runThresholds.isEmpty, let first = known?.proof?.verdicts.summary { status.verdict = first }
+        conditions.set(
+            "Validated", .true, reason: "Passed", message: ([summary] + shown).joined(separator: "; "))
     }
 
     mutating func tellRollingOut(reason: String, message: String) {
@@ -109,7 +121,7 @@ extension MLModelPlanner {
         if model.metadata.isBeingDeleted, failure.isForbidden, failure.message.contains("is being terminated") {
             // Known before the namespace itself shows it.
             progress(status.phase ?? .pending, reason: Self.namespaceTerminating, message: message)
-        } else if failure.isOfJob {
+        } else if failure.isOfJob, !isOfProof(failure) {
             tellNoJob(message)
         } else if failure.isRejection {
             stall(.failed, reason: failure.reason, message: message)

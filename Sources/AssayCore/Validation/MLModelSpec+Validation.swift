@@ -14,6 +14,7 @@ extension MLModel {
             problems += spec.serving.problems
             problems += spec.imageSourceProblems
             problems += spec.artifactProblems
+            problems += spec.goldenProblems
             problems += spec.pinningProblems
             if let limit = spec.revisionHistoryLimit, !(1...Bounds.history).contains(limit) {
                 problems.append(.init("spec.revisionHistoryLimit", "must be between 1 and \(Bounds.history)"))
@@ -105,16 +106,20 @@ extension MLModelSpec.Validation {
 
     var problems: [FieldProblem] {
         var problems: [FieldProblem] = []
-        switch (thresholds.isEmpty, gate) {
+        switch (thresholds.isEmpty && !needsProof, gate) {
         case (true, nil):
             problems.append(
-                .init(Self.path, "is empty; give thresholds, or write gate: None to serve whatever was trained"))
+                .init(
+                    Self.path,
+                    "is empty; give thresholds, golden or tests, or write gate: None to serve whatever was trained"))
         case (false, .some):
-            problems.append(.init("\(Self.path).gate", "None contradicts the thresholds; remove one of the two"))
-        case (true, .some) where requireAttested == true:
+            let others = thresholds.isEmpty ? "golden and tests" : "the thresholds"
+            problems.append(.init("\(Self.path).gate", "None contradicts \(others); remove one of the two"))
+        default:
+            guard thresholds.isEmpty, requireAttested == true else { break }
             problems.append(.init("\(Self.path).requireAttested", "needs thresholds to have a meaning; remove it"))
-        default: break
         }
+        problems += proofProblems
         if thresholds.count > Bounds.thresholds {
             problems.append(.init("\(Self.path).thresholds", "has more than \(Bounds.thresholds) entries"))
         }
@@ -123,7 +128,8 @@ extension MLModelSpec.Validation {
             let field = "\(Self.path).thresholds[\(index)]"
             problems += threshold.problems(at: field)
             for rule in threshold.rules {
-                let identity = "\(threshold.metric) \(threshold.split ?? .holdout) \(rule.name)"
+                let source = threshold.source ?? .training
+                let identity = "\(threshold.metric) \(threshold.split ?? .holdout) \(source) \(rule.name)"
                 guard !rules.insert(identity).inserted else { continue }
                 problems.append(
                     .init("\(field).\(rule.name)", "\(threshold.metric) has this rule already; remove one of the two"))
@@ -149,6 +155,7 @@ extension Threshold {
                     path,
                     "has no bound; set threshold, minAbsoluteChange, minRelativeChange or maxGeneralizationGap"))
         }
+        if source == .candidate { problems += candidateProblems(at: path) }
         if whenNoBaseline != nil, minAbsoluteChange == nil, minRelativeChange == nil {
             problems.append(
                 .init("\(path).whenNoBaseline", "needs minAbsoluteChange or minRelativeChange to have a meaning"))
@@ -181,6 +188,7 @@ extension MLModelSpec.Serving {
         if let replicas, !(0...Bounds.replicas).contains(replicas) {
             problems.append(.init("\(Self.path).replicas", "must be between 0 and \(Bounds.replicas)"))
         }
+        if let surge, !(0...1).contains(surge) { problems.append(.init("\(Self.path).surge", "must be 0 or 1")) }
         if let progressDeadlineSeconds, progressDeadlineSeconds < 1 {
             problems.append(.init("\(Self.path).progressDeadlineSeconds", "must be at least 1"))
         }

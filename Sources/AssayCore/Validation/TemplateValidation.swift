@@ -88,6 +88,7 @@ enum Bounds {
     /// That one step runs on.
     static let nodes = 1000
     static let thresholds = 32
+    static let tests = 16
     static let replicas = 1000
     static let history = 20
     static let reservedPrefix = "assay.dev/"

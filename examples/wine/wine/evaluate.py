@@ -1,11 +1,17 @@
-"""The last step: measures the model on rows that it has trained with, and on those that nobody has seen."""
+"""The last step: measures the model on rows that it has trained with, and on those that nobody has seen.
+
+It also records what the server must answer: requests for some of those, each alone and all at once.
+"""
 
 import json
 import os
+from pathlib import Path
 
 from sklearn.metrics import accuracy_score, f1_score, log_loss
 
-from wine import data, scaling, train
+from wine import data, scaling, serve, train
+
+RECORDED_ROWS = 20
 
 
 def measure(model, rows, labels, split: str) -> list[dict]:
@@ -28,6 +34,20 @@ def report(metrics: list[dict]) -> None:
         json.dump({"metrics": metrics}, file)
 
 
+def request(rows) -> dict:
+    values = [float(value) for row in rows for value in row]
+    tensor = {"name": "wine", "shape": [len(rows), len(data.FEATURES)], "datatype": "FP64", "data": values}
+    return {"inputs": [tensor]}
+
+
+def record(model, scaler: dict, rows) -> None:
+    with open(Path(os.environ["ASSAY_OUTPUT_GOLDEN"]) / "golden.jsonl", "w") as file:
+        for some in [*([row] for row in rows[:RECORDED_ROWS]), rows]:
+            asked = request(some)
+            line = {"path": "/v2/models/wine/infer", "request": asked, "response": serve.infer(model, scaler, asked)}
+            file.write(json.dumps(line) + "\n")
+
+
 def main() -> None:
     model = train.load(os.environ["ASSAY_INPUT_MODEL"])
     scaler = scaling.load(os.environ["ASSAY_INPUT_SCALER"])
@@ -35,6 +55,7 @@ def main() -> None:
     metrics = measure(model, rows, labels, "train")
     rows, labels = data.read(os.environ["ASSAY_INPUT_HOLDOUT"])
     report(metrics + measure(model, scaling.apply(scaler, rows), labels, "holdout"))
+    record(model, scaler, rows)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,9 @@ class BadRequest(Exception):
 
 def rows_of(request: dict) -> list[list[float]]:
     """The rows of the one input tensor; raises BadRequest for anything that is not finite numbers of the right shape."""
+    unknown = sorted(set(request) - {"id", "parameters", "inputs", "outputs"}) if isinstance(request, dict) else []
+    if unknown:
+        raise BadRequest(f"{unknown[0]}: is no field of a request")
     inputs = request.get("inputs") if isinstance(request, dict) else None
     if not isinstance(inputs, list) or len(inputs) != 1 or not isinstance(inputs[0], dict):
         raise BadRequest("inputs: must be a list of one tensor")
@@ -100,6 +103,9 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(400, {"error": f"Content-Length: must be given, at most {LARGEST_BODY}"})
             return
         body = self.rfile.read(length)
+        if self.headers.get_content_type() != "application/json":
+            self.answer(415, {"error": "Content-Type: must be application/json"})
+            return
         if self.path != "/v2/models/wine/infer":
             self.answer(404, {"error": f"no such path: {self.path}"})
             return
@@ -107,6 +113,8 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(200, infer(self.model, self.scaler, json.loads(body)))
         except (BadRequest, ValueError) as error:
             self.answer(400, {"error": str(error)})
+        except RecursionError:
+            self.answer(400, {"error": "the request is nested too deeply"})
 
     def log_message(self, format: str, *arguments) -> None:
         if not self.path.startswith("/v2/health/"):
