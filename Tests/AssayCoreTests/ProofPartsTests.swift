@@ -242,10 +242,10 @@ import Testing
             field: "spec.validation.thresholds[0].metric", words: "is not measured on a candidate",
             validation: candidate(["metric": "accuracy"])),
         .init(
-            field: "spec.validation.thresholds[0].split", words: "a candidate has no splits",
+            field: "spec.validation.thresholds[0].source", words: "a candidate has no splits",
             validation: candidate(["split": "train"])),
         .init(
-            field: "spec.validation.thresholds[0].maxGeneralizationGap", words: "a candidate has no splits",
+            field: "spec.validation.thresholds[0].source", words: "a candidate has no splits",
             validation: candidate(["maxGeneralizationGap": 1])),
         .init(
             field: "spec.validation.tests[1].name", words: "is there twice",

@@ -19,12 +19,31 @@ struct RuleCase: Sendable {
 
     static let all: [RuleCase] = [
         .validation(
-            "spec.validation", "give thresholds, or write gate: None to serve whatever was trained",
-            passes: [["gate": "None", "thresholds": .null]],
+            "spec.validation",
+            "give thresholds, golden or tests, or write gate: None to serve whatever was trained",
+            passes: [
+                ["gate": "None", "thresholds": .null], ["thresholds": .null, "golden": ["artifact": "golden"]],
+                ["thresholds": .null, "tests": tests],
+            ],
             fails: [["thresholds": .null], ["thresholds": []], ["thresholds": .null, "requireAttested": false]]),
         .validation(
-            "spec.validation.gate", "None contradicts the thresholds; remove one of the two",
-            passes: [["gate": "None", "thresholds": []], ["gate": .null]], fails: [["gate": "None"]]),
+            "spec.validation.gate", "None contradicts thresholds, golden and tests; remove one of the two",
+            passes: [["gate": "None", "thresholds": []], ["gate": .null]],
+            fails: [
+                ["gate": "None"], ["gate": "None", "thresholds": .null, "golden": ["artifact": "golden"]],
+            ]),
+        .validation(
+            "spec.validation.malformedInput", "needs golden: malformed requests are made of recorded ones",
+            passes: [["malformedInput": "Reject", "golden": ["artifact": "golden"]]],
+            fails: [["malformedInput": "Reject"]]),
+        .validation(
+            "spec.validation.load", "needs golden: the candidate is asked what golden records ask",
+            passes: [["load": ["seconds": 1], "golden": ["artifact": "golden"]]], fails: [["load": [:]]]),
+        .validation(
+            "spec.validation.thresholds",
+            "source: Candidate needs golden: the candidate is asked what golden records ask",
+            passes: [["golden": ["artifact": "golden"], "thresholds": [candidate]]],
+            fails: [["thresholds": [candidate]]]),
         .validation(
             "spec.validation.requireAttested", "requireAttested needs thresholds to have a meaning; remove it",
             passes: [["requireAttested": true], ["gate": "None", "thresholds": .null, "requireAttested": false]],
@@ -57,14 +76,52 @@ struct RuleCase: Sendable {
                 ["maxGeneralizationGap": 1, "split": "train"],
                 ["threshold": 1, "maxGeneralizationGap": 1, "split": "selection"],
             ]),
+        .candidate(
+            "spec.validation.thresholds[0].source", "a candidate has no splits; remove split and maxGeneralizationGap",
+            passes: [["threshold": 1], ["minAbsoluteChange": 1]],
+            fails: [["threshold": 1, "split": "train"], ["maxGeneralizationGap": 1]]),
+        .candidate(
+            "spec.validation.thresholds[0].metric",
+            "is not measured on a candidate; there are "
+                + "errorRate, latencyP50Seconds, latencyP90Seconds, latencyP99Seconds, requestsPerSecond",
+            passes: [["threshold": 1, "metric": "latencyP99Seconds"]], fails: [["threshold": 1, "metric": "accuracy"]]),
+    ]
+
+    private static let candidate: JSONValue = [
+        "metric": "errorRate", "direction": "Minimize", "threshold": 0, "source": "Candidate",
+    ]
+    private static let tests: JSONValue = [
+        ["name": "a", "template": ["spec": ["containers": [["name": "main", "image": "a"]]]]]
     ]
 
     private static func validation(
         _ field: String, _ message: String, passes: [JSONValue], fails: [JSONValue]
     ) -> RuleCase {
-        func patch(_ validation: JSONValue) -> JSONValue { ["spec": ["validation": validation]] }
+        func patch(_ validation: JSONValue) -> JSONValue {
+            guard validation["golden"] != nil else { return ["spec": ["validation": validation]] }
+            // Of an artifact that was made elsewhere it is not known yet whether it has the records.
+            let digest = "sha256:" + String(repeating: "ab12", count: 16)
+            let uri: JSONValue = .string("pvc://models/wine@\(digest)")
+            return [
+                "spec": [
+                    "training": .null, "artifact": ["uri": uri], "validation": validation,
+                    "serving": ["allowUnpinned": true],
+                ]
+            ]
+        }
         return RuleCase(
             kind: .model, field: field, message: message, passes: passes.map(patch), fails: fails.map(patch))
+    }
+
+    /// Of the only threshold, of what is measured on a candidate.
+    private static func candidate(
+        _ field: String, _ message: String, passes: [JSONValue], fails: [JSONValue]
+    ) -> RuleCase {
+        func rules(_ bounds: JSONValue) -> JSONValue {
+            let start: JSONValue = ["metric": "errorRate", "direction": "Minimize", "source": "Candidate"]
+            return ["golden": ["artifact": "golden"], "thresholds": [start.merging(patch: bounds)]]
+        }
+        return .validation(field, message, passes: passes.map(rules), fails: fails.map(rules))
     }
 
     /// Of the only threshold.

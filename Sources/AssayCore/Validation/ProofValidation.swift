@@ -89,9 +89,9 @@ extension Threshold {
                     "\(path).metric",
                     "is not measured on a candidate; there are \(LoadSummary.names.joined(separator: ", "))"))
         }
-        if split != nil { problems.append(.init("\(path).split", "a candidate has no splits; remove it")) }
-        if maxGeneralizationGap != nil {
-            problems.append(.init("\(path).maxGeneralizationGap", "a candidate has no splits; remove it"))
+        if split != nil || maxGeneralizationGap != nil {
+            problems.append(
+                .init("\(path).source", "a candidate has no splits; remove split and maxGeneralizationGap"))
         }
         return problems
     }
