@@ -78,7 +78,9 @@ public struct ModelExport: Sendable {
         let store = run.artifactStore ?? spec.training.spec.artifactStore
         guard case .claim(let claim, let path) = store?.location else { return }
         let directory = (["file:///MOUNT"] + (path.isEmpty ? [] : [path])).joined(separator: "/")
-        let digests = [record] + (revision.content?.artifacts.map(\.digest) ?? [])
+        // The gate there replays the golden records too.
+        let golden = run.artifacts.filter { $0.name == spec.validation.golden?.artifact }
+        let digests = [record] + ((revision.content?.artifacts ?? []) + golden).map(\.digest)
         let commands = digests.map { "  assay artifact copy \(directory)@\($0) oci://HOST/REPOSITORY" }
         throw Refusal(
             """

@@ -56,9 +56,14 @@ enum Text {
 
     /// The end of a termination message, at most 256 characters, on one line: the last words say why.
     static func tail(_ text: String) -> String {
+        let line = line(text)
+        return line.count <= 256 ? line : "…" + line.suffix(255)
+    }
+
+    /// What somebody else has written, on one line and without what a terminal would obey.
+    static func line(_ text: String) -> String {
         let words = text.split(whereSeparator: \.isWhitespace).joined(separator: " ")
-        let printable = String(words.unicodeScalars.filter { $0.properties.generalCategory != .control })
-        return printable.count <= 256 ? printable : "…" + printable.suffix(255)
+        return String(words.unicodeScalars.filter { $0.properties.generalCategory != .control })
     }
 }
 

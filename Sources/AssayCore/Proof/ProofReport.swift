@@ -28,7 +28,7 @@ public struct ProofReport: Sendable, Hashable {
             return result
         }
 
-        mutating func shorten() { message = message.map(Text.tail) }
+        mutating func shorten() { message = message.map { Text.limited(Text.line($0), to: 300) } }
 
         /// Nothing that was not tried is shown.
         public var passed: Bool { tried > 0 && failed == 0 }
