@@ -11,7 +11,7 @@ struct VerifyCommand: ParsableCommand {
         commandName: "verify",
         abstract: "Judges metrics by the gate of an MLModel, as the operator would.",
         discussion: """
-            It prints what each rule says, and ends with status 1 where the gate refuses them, and with status 2 where it \
+            It prints what each rule says that judges what a training has reported, and ends with status 1 where the gate refuses them, and with status 2 where it \
             cannot judge: a file that is not there, or a spec that the operator would refuse.
             """)
 
@@ -40,17 +40,18 @@ struct VerifyCommand: ParsableCommand {
         let other = try baseline.map { Gate.Baseline(revision: $0, metrics: try read($0).metrics) }
         let outcome = Gate.judge(reading.metrics, by: spec.validation, baseline: other)
         if let problem = reading.message { StandardError.say("\(metrics): \(problem)") }
-        if json { tellJSON(outcome) } else { tell(outcome) }
+        if json { tellJSON(outcome) } else { tell(outcome, spec.validation) }
         if !outcome.passed { throw ExitCode.failure }
     }
 
-    private func tell(_ outcome: Gate.Outcome) {
+    private func tell(_ outcome: Gate.Outcome, _ validation: MLModelSpec.Validation) {
         let width = outcome.verdicts.map(\.summary.count).max() ?? 0
         for verdict in outcome.verdicts {
             let padding = String(repeating: " ", count: width - verdict.summary.count)
             print("\(verdict.passed ? "passed " : "refused")  \(verdict.summary)\(padding)  \(verdict.why)")
         }
-        if outcome.verdicts.isEmpty {
+        if validation.needsProof { print("open     the candidate is still to be proven: \(validation.proofNames)") }
+        if outcome.verdicts.isEmpty, !validation.needsProof {
             print(outcome.passed ? "passed   no gate: everything passes" : "refused  no rule: nothing was proven")
         }
     }
@@ -114,5 +115,14 @@ struct VerifyCommand: ParsableCommand {
     private func unable(_ why: String) -> ExitCode {
         StandardError.say(why)
         return Self.undecided
+    }
+}
+
+extension MLModelSpec.Validation {
+    /// What `assay prove` and the tests say, in a cluster.
+    fileprivate var proofNames: String {
+        let names = [golden.map { _ in "golden" }, malformedInput.map { _ in "malformedInput" }].compactMap(\.self)
+        let measured = candidateThresholds.map(\.metric)
+        return (names + tests.map { "test \($0.name)" } + measured).joined(separator: ", ")
     }
 }

@@ -25,6 +25,11 @@ extension MLModelPlanner {
             digests.append(digest)
             times += [record.completionTime].compactMap(\.self)
         }
+        let proofs = (status.revisions + old.revisions).filter { $0.run == run?.number }.compactMap(\.proof)
+        for proof in proofs where isClaim && proof.report != nil {
+            digests += [proof.report].compactMap(\.self)
+            times += [proof.completionTime].compactMap(\.self)
+        }
         guard let last = times.max() else { return }
         // Times of Jobs are cut to the second.
         status.removals.add(digests, keptBefore: last + .seconds(1), of: store)

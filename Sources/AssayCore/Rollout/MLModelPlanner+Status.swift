@@ -159,6 +159,9 @@ extension MLModelPlanner {
             $0.message = nil
         }
         shrinkRuns { $0.metrics = [] }
+        for index in status.revisions.indices where isTooLarge && isPast(status.revisions[index]) {
+            status.revisions[index].proof?.verdicts = []
+        }
         while isTooLarge, let index = status.runs.firstIndex(where: { isPast($0) }) { status.runs.remove(at: index) }
         for index in status.runs.indices where isTooLarge { status.runs[index].parameters = [:] }
     }
@@ -170,6 +173,11 @@ extension MLModelPlanner {
         let wanted = model.spec.value.flatMap { runIndex(for: $0.training.hash) }
         return run.number != servingRevision?.run && run.phase != .training
             && run.number != wanted.map { status.runs[$0].number } && run.number != status.runs.last?.number
+    }
+
+    private func isPast(_ revision: Revision) -> Bool {
+        revision.name != status.revision && revision.name != status.candidate
+            && revision.name != status.revisions.last?.name
     }
 
     private mutating func shrinkRuns(_ change: (inout Run) -> Void) {

@@ -33,7 +33,8 @@ final class Checker: Sendable {
     func check(_ write: SimulatedServer.Write?, _ server: APIServer) {
         let wasServed = state.withLock { $0.wasServed }
         let moment = Moment(
-            server: server, write: write, wasServed: wasServed, accuracy: { self.node.accuracy(ofRun: $0) })
+            server: server, write: write, wasServed: wasServed, accuracy: { self.node.accuracy(ofRun: $0) },
+            isAccepted: { self.node.isAccepted(revision: $0) })
         for invariant in Invariant.all {
             if let detail = invariant.breach(moment) { fail(Violation(invariant: invariant.name, detail: detail)) }
         }

@@ -11,6 +11,8 @@ struct Moment {
     var wasServed: Bool
     /// What a run was worth; nil for one that has not ended well.
     var accuracy: (String) -> Double?
+    /// A test has tried the revision, and ended well.
+    var isAccepted: (String) -> Bool
 
     /// The write, where it is the operator's.
     var operatorWrite: SimulatedServer.Write? {
@@ -90,7 +92,8 @@ struct Invariant: Sendable {
         return nil
     }
 
-    /// Nothing serves that has not passed its gate: by the node's knowledge of what each run was worth.
+    /// Nothing serves that has not passed its gate: by the node's knowledge of what each run was worth, and of what tests of a
+    /// candidate came to.
     private static func onlyWhatPassed(_ moment: Moment) -> String? {
         for service in moment.server.objects(.services) where service.controllerUID != nil {
             guard let deployment = moment.server.deployment(servedBy: service),
@@ -98,6 +101,12 @@ struct Invariant: Sendable {
             else { continue }
             guard let accuracy = moment.accuracy(run) else { return "\(run) serves and never ended well" }
             if accuracy < 0.93 { return "\(run) serves with an accuracy of \(accuracy)" }
+            if let model = moment.server.object(.mlModels, service.place), model.identity == service.controllerUID,
+                model["spec", "validation", "tests"] != nil,
+                let revision = deployment.label(Label.revision), !moment.isAccepted(revision)
+            {
+                return "\(revision) serves and no test has accepted it"
+            }
         }
         return nil
     }

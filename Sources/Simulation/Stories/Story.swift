@@ -58,10 +58,12 @@ public struct ToyModel: Sendable, Hashable {
     public var seed: Int
     public var suspend: Bool
     public var ttl: Int?
+    /// The command that tries the candidate; nil for none.
+    public var test: String?
 
     public init(
         _ training: String, serving: String = "serve", replicas: Int = 1, seed: Int = 1, suspend: Bool = false,
-        ttl: Int? = nil
+        ttl: Int? = nil, test: String? = nil
     ) {
         self.training = training
         self.serving = serving
@@ -69,6 +71,7 @@ public struct ToyModel: Sendable, Hashable {
         self.seed = seed
         self.suspend = suspend
         self.ttl = ttl
+        self.test = test
     }
 
     public static let namespace = "ml"
@@ -91,7 +94,7 @@ public struct ToyModel: Sendable, Hashable {
         let server: JSONValue = [
             "name": "server", "image": image, "command": [.string(serving)], "ports": [["containerPort": 8080]],
         ]
-        let spec: JSONValue = [
+        var spec: JSONValue = [
             "suspend": .bool(suspend), "training": ["template": ["spec": job]],
             "validation": [
                 "thresholds": [["metric": "accuracy", "direction": "Maximize", "threshold": 0.93]]
@@ -101,6 +104,10 @@ public struct ToyModel: Sendable, Hashable {
                 "template": ["spec": ["containers": [server]]],
             ],
         ]
+        if let test {
+            let container: JSONValue = ["name": "test", "image": image, "command": [.string(test)]]
+            spec["validation", "tests"] = [["name": "logic", "template": ["spec": ["containers": [container]]]]]
+        }
         return [
             "apiVersion": "assay.dev/v1alpha1", "kind": "MLModel",
             "metadata": ["name": .string(Self.name), "namespace": .string(namespace)], "spec": spec,
@@ -138,6 +145,16 @@ extension Story {
                 [
                     .apply(ToyModel("good")), .apply(ToyModel("better", seed: 2)), .apply(ToyModel("good")),
                 ]),
+            Story("tested candidate", [.apply(ToyModel("good", replicas: 2, test: "accept"))]),
+            Story(
+                "candidate that a test rejects",
+                [.apply(ToyModel("good", test: "accept")), .apply(ToyModel("better", seed: 2, test: "reject"))]),
+            Story(
+                "tested in haste",
+                [
+                    .apply(ToyModel("good", test: "accept")), .apply(ToyModel("better", seed: 2, test: "reject")),
+                    .deleteChildren("networkpolicies"), .apply(ToyModel("better", seed: 3, test: "accept")),
+                ], isPatient: false, countsCreations: false),
             Story("scaling", [.apply(ToyModel("good")), .apply(ToyModel("good", replicas: 3))]),
             Story(
                 "suspension",

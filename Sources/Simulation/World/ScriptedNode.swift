@@ -5,7 +5,7 @@ import JSON
 import KubernetesModel
 
 /// A node whose containers do what their command says: `good`, `poor`, `fail`, `nan`, `silent`, `garbled`, `slow`,
-/// `stuck` as a training, `serve` or `hang` as a server.
+/// `stuck` as a training, `serve` or `hang` as a server, `accept` or `reject` as a test of a candidate.
 final class ScriptedNode: Sendable {
     private static let digest = "registry.local/toy@sha256:" + String(repeating: "a", count: 64)
 
@@ -16,6 +16,8 @@ final class ScriptedNode: Sendable {
     private let going = Locked<Set<String>>([])
     /// What each run was worth that has ended well: the truth by which the gate is judged.
     private let results = Locked<[String: Double]>([:])
+    /// The revisions that a test has accepted.
+    private let accepted = Locked<Set<String>>([])
 
     init(server: SimulatedServer, time: SimulatedTime, latency: Latency) {
         self.server = server
@@ -25,6 +27,8 @@ final class ScriptedNode: Sendable {
     }
 
     func accuracy(ofRun name: String) -> Double? { results.withLock { $0[name] } }
+
+    func isAccepted(revision name: String) -> Bool { accepted.withLock { $0.contains(name) } }
 
     private func changed() {
         for pod in server.objects(.pods) {
@@ -108,6 +112,7 @@ final class ScriptedNode: Sendable {
         "good": ("{\"accuracy\": 0.97}", 0), "slow": ("{\"accuracy\": 0.98}", 0), "poor": ("{\"accuracy\": 0.5}", 0),
         "fail": ("out of memory", 1), "nan": ("{\"accuracy\": NaN}", 0), "silent": ("", 0),
         "garbled": ("{\"accuracy\": 0.9", 0), "better": ("{\"accuracy\": 0.99}", 0),
+        "accept": ("", 0), "reject": ("the logic is wrong", 1),
     ]
 
     private func end(_ pod: JSONValue) {
@@ -116,6 +121,9 @@ final class ScriptedNode: Sendable {
         let outcome = Self.outcomes[command] ?? ("", 0)
         let accuracy = ["good": 0.97, "slow": 0.98, "poor": 0.5, "better": 0.99][command]
         if let run = pod.run, let accuracy { results.withLock { $0[run] = accuracy } }
+        if let revision = pod.label(Label.proof), outcome.exitCode == 0 {
+            _ = accepted.withLock { $0.insert(revision) }
+        }
         let state: JSONValue = [
             "terminated": [
                 "exitCode": JSONValue(outcome.exitCode), "reason": outcome.exitCode == 0 ? "Completed" : "Error",

@@ -178,6 +178,6 @@ extension SimulatedServer.State {
 extension ResourceType {
     /// The kinds that a simulation looks at.
     static let simulated: [ResourceType] = [
-        .mlModels, .trainingJobs, .jobs, .deployments, .services, .pods, .replicaSets,
+        .mlModels, .trainingJobs, .jobs, .deployments, .services, .networkPolicies, .pods, .replicaSets,
     ]
 }
