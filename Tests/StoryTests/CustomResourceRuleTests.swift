@@ -21,7 +21,7 @@ import YAML
             "\(RuleCase.Kind.job.rawValue) \($0.field): \(TransitionCase.message)"
         }
         #expect(rules == Set(cases + transitions))
-        #expect(rules.count == 15)
+        #expect(rules.count == 16)
     }
 
     @Test(arguments: RuleCase.all.indices)

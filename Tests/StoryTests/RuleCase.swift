@@ -32,6 +32,14 @@ struct RuleCase: Sendable {
                 ["gate": "None", "thresholds": .null, "requireAttested": true],
                 ["gate": "None", "thresholds": [], "requireAttested": true],
             ]),
+        RuleCase(
+            kind: .model, field: "spec.validation.maxOverlap",
+            message: "maxOverlap needs thresholds to have a meaning; remove it",
+            passes: [holdout(["maxOverlap": 0]), holdout(["maxOverlap": 0.05])],
+            fails: [
+                holdout(["gate": "None", "thresholds": .null, "maxOverlap": 0]),
+                holdout(["gate": "None", "thresholds": [], "maxOverlap": 1]),
+            ]),
         .threshold(
             "spec.validation.thresholds[0]",
             "set threshold, minAbsoluteChange, minRelativeChange or maxGeneralizationGap",
@@ -65,6 +73,16 @@ struct RuleCase: Sendable {
         func patch(_ validation: JSONValue) -> JSONValue { ["spec": ["validation": validation]] }
         return RuleCase(
             kind: .model, field: field, message: message, passes: passes.map(patch), fails: fails.map(patch))
+    }
+
+    /// In a model that names its holdout.
+    private static func holdout(_ validation: JSONValue) -> JSONValue {
+        let step: JSONValue = [
+            "name": "train", "outputs": ["holdout"],
+            "template": ["spec": ["containers": [["name": "main", "image": "registry.local/wine:1"]]]],
+        ]
+        let training: JSONValue = ["template": .null, "steps": [step], "holdout": "holdout"]
+        return ["spec": ["validation": validation, "training": ["template": ["spec": training]]]]
     }
 
     /// Of the only threshold.

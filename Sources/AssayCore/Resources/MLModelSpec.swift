@@ -84,11 +84,16 @@ extension MLModelSpec {
         public var gate: Gate?
         /// Refuses metrics that rest on the container's word alone.
         public var requireAttested: Bool?
+        /// Which part of the holdout's rows training may have read; none unless given.
+        public var maxOverlap: Double?
 
-        public init(thresholds: [Threshold] = [], gate: Gate? = nil, requireAttested: Bool? = nil) {
+        public init(
+            thresholds: [Threshold] = [], gate: Gate? = nil, requireAttested: Bool? = nil, maxOverlap: Double? = nil
+        ) {
             self.thresholds = thresholds
             self.gate = gate
             self.requireAttested = requireAttested
+            self.maxOverlap = maxOverlap
         }
 
         public init(json cursor: JSONCursor) throws(JSONShapeError) {
@@ -98,6 +103,7 @@ extension MLModelSpec {
             }
             gate = try cursor["gate"].optionalEnum()
             requireAttested = try cursor["requireAttested"].optionalBool()
+            maxOverlap = try cursor["maxOverlap"].optionalDouble()
         }
 
         public var json: JSONValue {
@@ -105,6 +111,7 @@ extension MLModelSpec {
             if !thresholds.isEmpty { result["thresholds"] = JSONValue(thresholds.map(\.json)) }
             result["gate"] = JSONValue(gate?.rawValue)
             if let requireAttested { result["requireAttested"] = .bool(requireAttested) }
+            result["maxOverlap"] = maxOverlap.map { Int64(exactly: $0).map(JSONValue.integer) ?? .number($0) }
             return result
         }
 
