@@ -77,7 +77,7 @@ public struct Independence: Sendable, Hashable {
         let texts = places.flatMap { [$0.holdout, $0.training] }
         let counts = (rows ?? 0, overlapping ?? 0)
         return Digest(holdout) != nil && places.count <= Self.mostPlaces && texts.allSatisfy { $0.utf8.count <= 1024 }
-            && (message?.count ?? 0) <= 1000 && (0...counts.0).contains(counts.1)
+            && (message?.count ?? 0) <= 1000 && counts.1 >= 0 && counts.1 <= counts.0
             && (method == .unproven || (counts.0 > 0 && overlapping != nil))
     }
 

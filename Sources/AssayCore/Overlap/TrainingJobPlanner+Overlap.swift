@@ -49,7 +49,7 @@ extension TrainingJobPlanner {
         }
         let name = TrainingJobPlan.comparisonName(of: job, number: number)
         let isThere = observed.jobs.contains { $0.metadata.name == name }
-        guard isThere || mayCompare else { return }
+        guard isThere || mayCompare(spec) else { return }
         // The cache may not know yet that the training is gone, or that the Job was here.
         guard observed.isLive else {
             result.needsLiveObservation = true
@@ -66,10 +66,15 @@ extension TrainingJobPlanner {
         if isThere { follow(status.comparisons[status.comparisons.count - 1], request, spec) }
     }
 
-    /// A volume that one node mounts is left to whoever has it.
-    private var mayCompare: Bool {
+    /// A volume that one node mounts is left to whoever has it, and to the steps that can begin.
+    private func mayCompare(_ spec: TrainingJobSpec) -> Bool {
         guard case .ofOneNode = observed.claim else { return true }
-        return !isLookingUp && !status.steps.contains { $0.attempts.last?.outcome == .running }
+        return !isLookingUp
+            && spec.steps.allSatisfy { step in
+                let known = status.steps.first { $0.name == step.name }
+                if known?.phase.isDone == true { return true }
+                return known?.attempts.last?.outcome != .running && status.inputs(of: step) == nil
+            }
     }
 
     private mutating func follow(_ attempt: Attempt, _ request: OverlapRequest, _ spec: TrainingJobSpec) {

@@ -40,7 +40,11 @@ def value(it):
         return ("bool", it)
     if isinstance(it, (int, float)):
         return ("number", float(it))
-    return (type(it).__name__, json.dumps(it, sort_keys=True).replace(".0", ""))
+    if isinstance(it, list):
+        return ("list", tuple(value(element) for element in it))
+    if isinstance(it, dict):
+        return ("object", tuple((name, value(it[name])) for name in sorted(it)))
+    return ("text", it)
 
 
 def compare(case):
