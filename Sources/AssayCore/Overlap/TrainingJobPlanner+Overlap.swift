@@ -49,6 +49,11 @@ extension TrainingJobPlanner {
         }
         let name = TrainingJobPlan.comparisonName(of: job, number: number)
         let isThere = observed.jobs.contains { $0.metadata.name == name }
+        // Where there is nothing else to do, so that nothing else waits for it where the server does not take it.
+        guard isThere || (result.actions.isEmpty && status.steps == old.steps) else {
+            result.requeueAfter = min(result.requeueAfter ?? .seconds(1), .seconds(1))
+            return
+        }
         guard isThere || mayCompare(spec) else { return }
         // The cache may not know yet that the training is gone, or that the Job was here.
         guard observed.isLive else {
@@ -155,6 +160,19 @@ extension TrainingJobPlanner {
     private mutating func updateComparison(_ change: (inout Attempt) -> Void) {
         guard let last = status.comparisons.indices.last else { return }
         change(&status.comparisons[last])
+    }
+
+    /// The server did not take a Job, and would not take it again. Whether it was this one.
+    mutating func concludeRefused(_ failure: ActionFailure) -> Bool {
+        let name = TrainingJobPlan.comparisonName(of: job, number: (status.comparisons.last?.number ?? 0) + 1)
+        guard failure.isRejection, failure.operation.hasSuffix("/\(name)"), status.independence == nil,
+            let holdout = job.spec.value?.holdout, let made = status.made.first(where: { $0.name == holdout })
+        else { return false }
+        conclude(
+            .unproven(
+                made.digest,
+                "the server does not take the Job that compares the holdout: \(Text.tail(failure.message))"))
+        return true
     }
 
     // MARK: What is told

@@ -145,6 +145,7 @@ extension MLModelPlanner {
             $0.parameters = [:]
             $0.verdicts = []
             $0.message = nil
+            $0.independence?.places = []
         }
         shrinkRuns { $0.metrics = [] }
         while isTooLarge, let index = status.runs.firstIndex(where: { isPast($0) }) { status.runs.remove(at: index) }

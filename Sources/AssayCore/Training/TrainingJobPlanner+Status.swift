@@ -132,6 +132,8 @@ extension TrainingJobPlanner {
         let message = "\(failure.operation): \(failure.message)"
         if status.isFinished {
             tellBesideResult(failure, message)
+        } else if concludeRefused(failure) {
+            progress(status.phase ?? .pending, reason: Self.comparing, message: message)
         } else if failure.isRejection {
             stall(.invalid, reason: failure.reason, message: message)
         } else {
