@@ -13,11 +13,20 @@ public struct ArtifactFile {
     /// What a step leaves in place of rows that nobody here can read: the SHA-256 of each, one a line.
     public static let rowHashes = "row-hashes"
 
+    /// How the names of other tables end.
+    private static let tables: [String] = {
+        let known = DataExpectation.Format.allCases.flatMap(\.endings)
+        let packed = known.flatMap { ending in [".gz", ".bz2", ".xz", ".zst", ".zip"].map { ending + $0 } }
+        return packed + [".tsv", ".parquet", ".arrow", ".feather", ".avro", ".orc", ".tfrecord", ".xlsx", ".h5", ".db"]
+    }()
+
     enum Kind: Hashable {
         /// As other programs mark what is no data: `_SUCCESS`, `.part-0.crc`.
         case marker
         case rowHashes
         case rows(DataExpectation.Format)
+        /// Rows, as its name says, in a form that is not read here.
+        case unreadRows
         case other
     }
 
@@ -29,7 +38,7 @@ public struct ArtifactFile {
         for format in DataExpectation.Format.allCases where format.endings.contains(where: lowercased.hasSuffix) {
             return .rows(format)
         }
-        return .other
+        return Self.tables.contains(where: lowercased.hasSuffix) ? .unreadRows : .other
     }
 
     /// - Parameter body: whether more is wanted.

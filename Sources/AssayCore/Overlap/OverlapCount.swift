@@ -41,7 +41,7 @@ public struct OverlapCount {
         if let file = files.first(where: { $0.kind == .rowHashes }) {
             form = .hashes
             try readHoldoutHashes(file)
-        } else if let file = files.first(where: { $0.kind == .other }) {
+        } else if let file = files.first(where: { $0.kind == .other || $0.kind == .unreadRows }) {
             doubt("\(Self.place(file, of: name)) is neither CSV nor JSON Lines; \(Self.remedy)")
         } else {
             try readHoldoutRows(files)
@@ -229,7 +229,10 @@ public struct OverlapCount {
 
 extension ArtifactFile {
     fileprivate var hasRows: Bool {
-        if case .rows = kind { true } else { false }
+        switch kind {
+        case .rows, .unreadRows: true
+        case .marker, .rowHashes, .other: false
+        }
     }
 
     /// Whatever a step could have read rows from.

@@ -223,6 +223,19 @@ import Testing
                 == "what train has read is not known: there are no rows in t1; without rows that could be compared: t1")
     }
 
+    /// What is a table by its name is no scaler.
+    @Test(arguments: ["more.parquet", "more.csv.gz", "MORE.TSV", "x/more.jsonl.zst"])
+    func aTableThatNobodyCanReadIsADoubtBesideRows(_ name: String) throws {
+        let result = try Self.compare(Self.holdout, [["r.csv": "a,b\n1,2\n"], [name: "?"]], needs: [[0, 1]])
+        #expect(result.method == .unproven)
+        #expect(result.message?.hasPrefix("t1/\(name) is not CSV, as the holdout is, and cannot be compared") == true)
+        let made = try Self.compare(
+            Self.holdout, [["r.csv": "a,b\n1,2\n"], [name: "?"]], sources: [true, false], needs: [[0, 1]])
+        #expect(made.method == .rows, "of what it was made is known")
+        let alone = try Self.compare([name: "?"], [Self.rows])
+        #expect(alone.method == .unproven)
+    }
+
     /// Features without rows, made of rows that were compared; and some of other columns.
     @Test(arguments: [["f.npy": "?"], ["f.csv": "z\n1\n"], ["f.jsonl": "{}"], ["f.csv": "a,b\n1\n"]])
     func whatWasMadeOfRowsHangsOnThose(_ features: [String: String]) throws {
