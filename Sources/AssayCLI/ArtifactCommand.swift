@@ -13,7 +13,7 @@ struct ArtifactCommand: AsyncParsableCommand {
         subcommands: [
             Push.self, Pull.self, Copy.self, List.self, Check.self, FetchCommand.self, SealCommand.self,
             ResolveCommand.self, RecordCommand.self, ImportCommand.self, RemoveCommand.self, CollectCommand.self,
-            ForgetCommand.self,
+            ForgetCommand.self, OverlapCommand.self,
         ]
     )
 

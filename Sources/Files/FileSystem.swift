@@ -93,6 +93,17 @@ public enum FileSystem {
         _ path: String, from offset: Int = 0, piece: Int = 1 << 17,
         _ take: (UnsafeRawBufferPointer) throws(FileError) -> Void
     ) throws(FileError) {
+        try readWhile(path, from: offset, piece: piece) { (bytes) throws(FileError) in
+            try take(bytes)
+            return true
+        }
+    }
+
+    /// The same for as long as more is wanted.
+    public static func readWhile(
+        _ path: String, from offset: Int = 0, piece: Int = 1 << 17,
+        _ take: (UnsafeRawBufferPointer) throws(FileError) -> Bool
+    ) throws(FileError) {
         let file = clinux_open(path, O_RDONLY | O_CLOEXEC, 0)
         guard file >= 0 else { throw FileError("open", path) }
         defer { close(file) }
@@ -104,7 +115,7 @@ public enum FileSystem {
             if count < 0, errno == EINTR { continue }
             guard count >= 0 else { throw FileError("read", path) }
             if count == 0 { return }
-            try take(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+            guard try take(UnsafeRawBufferPointer(rebasing: buffer[..<count])) else { return }
         }
     }
 

@@ -37,6 +37,11 @@ struct World {
     /// What pods say that remove artifacts, if they fail.
     var refusesToForget: String?
     var missingClaims: Set<String> = []
+    /// Whether Jobs that compare holdouts are answered at once, and how many rows of two dozen they find.
+    var answersComparisons = true
+    var overlapping: Int64 = 0
+    /// What they say in place of that.
+    var comparison: String?
     /// The same of what writes records and reads artifacts.
     var answersSealing = true
     /// Every object that was ever created, by kind.
@@ -224,6 +229,7 @@ struct World {
             if answersLookups, answerLookups() { isQuiet = false }
             if answersSealing, answerSealing() { isQuiet = false }
             if answerForgetting() { isQuiet = false }
+            if answersComparisons, answerComparisons() { isQuiet = false }
             if isQuiet { return round }
         }
         throw Unsettled()

@@ -21,7 +21,7 @@ import YAML
             "\(RuleCase.Kind.job.rawValue) \($0.field): \(TransitionCase.message)"
         }
         #expect(rules == Set(cases + transitions))
-        #expect(rules.count == 20)
+        #expect(rules.count == 21)
     }
 
     @Test(arguments: RuleCase.all.indices)

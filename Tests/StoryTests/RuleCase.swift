@@ -51,6 +51,14 @@ struct RuleCase: Sendable {
                 ["gate": "None", "thresholds": .null, "requireAttested": true],
                 ["gate": "None", "thresholds": [], "requireAttested": true],
             ]),
+        RuleCase(
+            kind: .model, field: "spec.validation.maxOverlap",
+            message: "maxOverlap needs thresholds to have a meaning; remove it",
+            passes: [holdout(["maxOverlap": 0]), holdout(["maxOverlap": 0.05])],
+            fails: [
+                holdout(["gate": "None", "thresholds": .null, "maxOverlap": 0]),
+                holdout(["gate": "None", "thresholds": [], "maxOverlap": 1]),
+            ]),
         .threshold(
             "spec.validation.thresholds[0]",
             "set threshold, minAbsoluteChange, minRelativeChange or maxGeneralizationGap",
@@ -122,6 +130,16 @@ struct RuleCase: Sendable {
             return ["golden": ["artifact": "golden"], "thresholds": [start.merging(patch: bounds)]]
         }
         return .validation(field, message, passes: passes.map(rules), fails: fails.map(rules))
+    }
+
+    /// In a model that names its holdout.
+    private static func holdout(_ validation: JSONValue) -> JSONValue {
+        let step: JSONValue = [
+            "name": "train", "outputs": ["holdout"],
+            "template": ["spec": ["containers": [["name": "main", "image": "registry.local/wine:1"]]]],
+        ]
+        let training: JSONValue = ["template": .null, "steps": [step], "holdout": "holdout"]
+        return ["spec": ["validation": validation, "training": ["template": ["spec": training]]]]
     }
 
     /// Of the only threshold.

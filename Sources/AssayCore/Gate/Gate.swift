@@ -22,9 +22,12 @@ public enum Gate {
         public var summary: String { verdicts.summary ?? "no gate" }
     }
 
-    /// - Parameter holdout: the digest of the holdout that the metrics were measured on; nil where that is not known.
+    /// - Parameters:
+    ///   - holdout: the digest of the holdout that the metrics were measured on; nil where that is not known.
+    ///   - independence: whether training has read of it; nil where nobody has compared that.
     public static func judge(
-        _ metrics: [Metric], by validation: MLModelSpec.Validation, holdout: String? = nil, baseline: Baseline?
+        _ metrics: [Metric], by validation: MLModelSpec.Validation, holdout: String? = nil,
+        independence: Independence? = nil, baseline: Baseline?
     ) -> Outcome {
         if validation.gate == MLModelSpec.Validation.Gate.none && validation.thresholds.isEmpty {
             return Outcome(verdicts: [], passed: true)
@@ -48,8 +51,9 @@ public enum Gate {
             }
         }
         // Without a single rule nothing was proven; the candidate may still have something to show.
-        let isJudged = !verdicts.isEmpty || validation.needsProof
-        return Outcome(verdicts: verdicts, passed: isJudged && verdicts.allSatisfy(\.passed))
+        guard !verdicts.isEmpty || validation.needsProof else { return Outcome(verdicts: [], passed: false) }
+        if let verdict = overlap(independence, holdout: holdout, by: validation) { verdicts.append(verdict) }
+        return Outcome(verdicts: verdicts, passed: verdicts.allSatisfy(\.passed))
     }
 
     static func judge(
@@ -147,7 +151,7 @@ public enum Gate {
             + "which is \(verdict.passed ? "" : "not ")\(verdict.bound)"
     }
 
-    private static func short(_ digest: String?) -> String {
+    static func short(_ digest: String?) -> String {
         digest.map { String($0.prefix("sha256:".count + 12)) } ?? "one that is not known"
     }
 

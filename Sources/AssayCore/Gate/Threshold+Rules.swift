@@ -68,6 +68,7 @@ extension Verdict {
     /// `accuracy 0.972 ≥ 0.93`, `accuracy 0.9 < 0.93`, `accuracy not reported`.
     public var summary: String {
         guard rule != Self.shown else { return "\(metric) \(value ?? "not shown")" }
+        if rule == Gate.overlapRule { return overlapSummary }
         guard let value else { return "\(metric) not reported" }
         guard case .finite(let number) = MetricValue(text: value) else { return "\(metric) is \(value)" }
         let name = split.flatMap { $0 == .holdout ? nil : "\(metric) (\($0.rawValue))" } ?? metric
@@ -78,6 +79,11 @@ extension Verdict {
             guard let baseline else { return "\(name) \(Number.short(number)), no baseline" }
             return "\(name) \(Number.short(number)) vs \(Self.shortened(baseline)), \(relation)"
         }
+    }
+
+    private var overlapSummary: String {
+        guard let value, case .finite(let number) = MetricValue(text: value) else { return "independence unproven" }
+        return "overlap \(Number.short(number)) \(relation)"
     }
 
     /// The bound, turned round where it did not hold. A value that holds and is refused all the same (as a mere word)

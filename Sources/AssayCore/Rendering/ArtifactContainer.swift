@@ -9,6 +9,7 @@ struct ArtifactContainer {
     static let record = "assay-record"
     static let forget = "assay-forget"
     static let prove = "assay-prove"
+    static let overlap = "assay-overlap"
     /// Names with this prefix are ours, of containers and volumes.
     static let prefix = "assay-"
     static let root = "/assay"

@@ -34,6 +34,12 @@ public enum ChildName {
         make(prefix: name, suffix: "resolve-\(number)", identity: [namespace, name, uid, "", String(number)])
     }
 
+    /// The Job that compares the holdout.
+    static func comparison(namespace: String, name: String, uid: String, number: Int) -> String {
+        make(
+            prefix: name, suffix: "overlap-\(number)", identity: [namespace, name, uid, "overlap", "", String(number)])
+    }
+
     /// What the containers of a workflow are told in `ASSAY_RUN`.
     static func workflowRun(namespace: String, name: String, uid: String) -> String {
         make(prefix: name, identity: [namespace, name, uid])

@@ -84,6 +84,8 @@ extension MLModelSpec {
         public var gate: Gate?
         /// Refuses metrics that rest on the container's word alone.
         public var requireAttested: Bool?
+        /// Which part of the holdout's rows training may have read; none unless given.
+        public var maxOverlap: Double?
         /// What the candidate's server must answer as it was answered at the evaluation.
         public var golden: Golden?
         public var malformedInput: MalformedInput?
@@ -91,8 +93,9 @@ extension MLModelSpec {
         public var tests: [CandidateTest]
 
         public init(
-            thresholds: [Threshold] = [], gate: Gate? = nil, requireAttested: Bool? = nil, golden: Golden? = nil,
-            malformedInput: MalformedInput? = nil, load: Load? = nil, tests: [CandidateTest] = []
+            thresholds: [Threshold] = [], gate: Gate? = nil, requireAttested: Bool? = nil, maxOverlap: Double? = nil,
+            golden: Golden? = nil, malformedInput: MalformedInput? = nil, load: Load? = nil,
+            tests: [CandidateTest] = []
         ) {
             self.thresholds = thresholds
             self.gate = gate
@@ -101,6 +104,7 @@ extension MLModelSpec {
             self.malformedInput = malformedInput
             self.load = load
             self.tests = tests
+            self.maxOverlap = maxOverlap
         }
 
         public init(json cursor: JSONCursor) throws(JSONShapeError) {
@@ -114,6 +118,7 @@ extension MLModelSpec {
             malformedInput = try cursor["malformedInput"].optionalEnum()
             load = cursor["load"].exists ? try Load(json: cursor["load"]) : nil
             tests = try cursor["tests"].map { element throws(JSONShapeError) in try CandidateTest(json: element) }
+            maxOverlap = try cursor["maxOverlap"].optionalDouble()
         }
 
         public var json: JSONValue {
@@ -125,6 +130,7 @@ extension MLModelSpec {
             result["malformedInput"] = JSONValue(malformedInput?.rawValue)
             result["load"] = load?.json
             if !tests.isEmpty { result["tests"] = JSONValue(tests.map(\.json)) }
+            result["maxOverlap"] = maxOverlap.map { Int64(exactly: $0).map(JSONValue.integer) ?? .number($0) }
             return result
         }
 

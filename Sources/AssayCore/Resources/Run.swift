@@ -42,6 +42,8 @@ public struct Run: Sendable, Hashable {
     public var artifacts: [SealedArtifact]
     /// The digest of the holdout that its metrics were measured on.
     public var holdout: String?
+    /// Whether training has read of that; nil where nobody has compared it.
+    public var independence: Independence?
     /// Where those are, if the spec does not say.
     public var artifactStore: ArtifactStoreSpec?
     public var parameters: [String: String]
@@ -84,6 +86,7 @@ public struct Run: Sendable, Hashable {
         images = try cursor["images"].map { element throws(JSONShapeError) in try ContainerImage(json: element) }
         artifacts = try cursor["artifacts"].map { element throws(JSONShapeError) in try SealedArtifact(json: element) }
         holdout = try cursor["holdout"].optionalString()
+        independence = cursor["independence"].exists ? try Independence(json: cursor["independence"]) : nil
         artifactStore =
             cursor["artifactStore"].exists ? try ArtifactStoreSpec(json: cursor["artifactStore"]) : nil
         parameters = try cursor["parameters"].stringMap()
@@ -110,6 +113,7 @@ public struct Run: Sendable, Hashable {
         if !images.isEmpty { result["images"] = JSONValue(images.map(\.json)) }
         if !artifacts.isEmpty { result["artifacts"] = JSONValue(artifacts.map(\.json)) }
         result["holdout"] = JSONValue(holdout)
+        result["independence"] = independence?.json
         result["artifactStore"] = artifactStore?.json
         if !parameters.isEmpty { result["parameters"] = JSONValue(parameters) }
         if let seed { result["seed"] = .integer(seed) }

@@ -25,11 +25,16 @@ public struct TrainingJobStatus: Sendable, Hashable {
     public var steps: [StepStatus]
     /// The looks for what steps would make, in the order that they were made.
     public var lookups: [Attempt]
+    /// The Jobs that have compared the holdout, in the order that they were made.
+    public var comparisons: [Attempt]
     /// Where its artifacts are, if the spec does not say: the namespace's store of the time when it began.
     public var artifactStore: ArtifactStoreSpec?
     public var metrics: [Metric]
     /// Why metrics could not be read, where they could not.
     public var metricsMessage: String?
+    /// What the comparison of the holdout with what training has read has come to; nil where there is no holdout, and until
+    /// that is known.
+    public var independence: Independence?
     /// What an artifact that was made elsewhere has brought; each step of a workflow has its own outputs.
     public var artifacts: [SealedArtifact]
     /// What was said of the same product before, as the store has it.
@@ -50,6 +55,7 @@ public struct TrainingJobStatus: Sendable, Hashable {
         attempts = []
         steps = []
         lookups = []
+        comparisons = []
         metrics = []
         artifacts = []
         images = []
@@ -59,7 +65,7 @@ public struct TrainingJobStatus: Sendable, Hashable {
     /// The training has ended and stays ended.
     public var isFinished: Bool { phase == .succeeded || phase == .failed }
 
-    var allAttempts: [Attempt] { attempts + steps.flatMap(\.attempts) + lookups }
+    var allAttempts: [Attempt] { attempts + steps.flatMap(\.attempts) + lookups + comparisons }
 
     /// Of the Jobs that it has had, as far as they were seen.
     public var jobUIDs: [String] { allAttempts.compactMap(\.jobUID) }
@@ -88,10 +94,12 @@ public struct TrainingJobStatus: Sendable, Hashable {
         attempts = try cursor["attempts"].map { element throws(JSONShapeError) in try Attempt(json: element) }
         steps = try cursor["steps"].map { element throws(JSONShapeError) in try StepStatus(json: element) }
         lookups = try cursor["lookups"].map { element throws(JSONShapeError) in try Attempt(json: element) }
+        comparisons = try cursor["comparisons"].map { element throws(JSONShapeError) in try Attempt(json: element) }
         artifactStore =
             cursor["artifactStore"].exists ? try ArtifactStoreSpec(json: cursor["artifactStore"]) : nil
         metrics = try cursor["metrics"].map { element throws(JSONShapeError) in try Metric(json: element) }
         metricsMessage = try cursor["metricsMessage"].optionalString()
+        independence = cursor["independence"].exists ? try Independence(json: cursor["independence"]) : nil
         artifacts = try cursor["artifacts"].map { element throws(JSONShapeError) in try SealedArtifact(json: element) }
         judgement = cursor["judgement"].exists ? try SealedJudgement(json: cursor["judgement"]) : nil
         images = try cursor["images"].map { element throws(JSONShapeError) in try ContainerImage(json: element) }
@@ -112,9 +120,11 @@ public struct TrainingJobStatus: Sendable, Hashable {
         if !attempts.isEmpty { result["attempts"] = JSONValue(attempts.map(\.json)) }
         if !steps.isEmpty { result["steps"] = JSONValue(steps.map(\.json)) }
         if !lookups.isEmpty { result["lookups"] = JSONValue(lookups.map(\.json)) }
+        if !comparisons.isEmpty { result["comparisons"] = JSONValue(comparisons.map(\.json)) }
         result["artifactStore"] = artifactStore?.json
         if !metrics.isEmpty { result["metrics"] = JSONValue(metrics.map(\.json)) }
         result["metricsMessage"] = JSONValue(metricsMessage)
+        result["independence"] = independence?.json
         if !artifacts.isEmpty { result["artifacts"] = JSONValue(artifacts.map(\.json)) }
         result["judgement"] = judgement?.json
         if !images.isEmpty { result["images"] = JSONValue(images.map(\.json)) }

@@ -167,7 +167,7 @@ extension TrainingJobPlanner {
     /// A volume that one node mounts is left to whoever has it.
     private var mayMount: Bool {
         guard case .ofOneNode = observed.claim else { return true }
-        return !status.steps.contains { $0.attempts.last?.outcome == .running }
+        return !isComparing && !status.steps.contains { $0.attempts.last?.outcome == .running }
     }
 
     private var hasClaim: Bool {

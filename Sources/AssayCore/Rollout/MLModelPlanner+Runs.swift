@@ -154,6 +154,7 @@ extension MLModelPlanner {
 
     private mutating func record(_ training: TrainingJobStatus, in index: Int, holdout: String?) {
         status.runs[index].holdout = training.allArtifacts.first { $0.name == holdout }?.digest
+        status.runs[index].independence = training.independence
         status.runs[index].phase = .trained
         status.runs[index].run = training.run
         status.runs[index].metrics = training.metrics
@@ -175,6 +176,13 @@ extension MLModelPlanner {
         status.runs[index].baselineRun = 0
         status.runs[index].verdicts = sealed.verdicts
         status.runs[index].judgement = sealed.judgement
+        // What was judged before there was such a rule has said nothing of it.
+        if !sealed.verdicts.contains(where: { $0.rule == Gate.overlapRule }), !sealed.verdicts.isEmpty,
+            let verdict = Gate.overlap(run.independence, holdout: run.holdout, by: spec.validation)
+        {
+            status.runs[index].verdicts.append(verdict)
+            if !verdict.passed { status.runs[index].judgement = .refused }
+        }
         status.runs[index].validationHash = sealed.validationHash
         status.runs[index].record = SealedRun(
             job: recordName(of: run, validationHash: sealed.validationHash), validationHash: sealed.validationHash,
@@ -189,7 +197,8 @@ extension MLModelPlanner {
             let other = run.baselineRun ?? servingRevision?.run ?? 0
             status.runs[index].baselineRun = other
             let outcome = Gate.judge(
-                run.metrics, by: spec.validation, holdout: run.holdout, baseline: baseline(other))
+                run.metrics, by: spec.validation, holdout: run.holdout, independence: run.independence,
+                baseline: baseline(other))
             status.runs[index].verdicts = outcome.verdicts
             status.runs[index].judgement = outcome.passed ? .passed : .refused
             status.runs[index].validationHash = spec.validation.hash

@@ -157,6 +157,7 @@ extension MLModelPlanner {
             $0.parameters = [:]
             $0.verdicts = []
             $0.message = nil
+            $0.independence?.places = []
         }
         shrinkRuns { $0.metrics = [] }
         for index in status.revisions.indices where isTooLarge && isPast(status.revisions[index]) {

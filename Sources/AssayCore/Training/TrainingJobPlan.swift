@@ -40,7 +40,20 @@ public enum TrainingJobPlan {
             let status = known.first { $0.name == step.name }
             guard status?.phase.isDone != true, status?.phase != .failed else { return [] }
             return jobNames(of: job, step: step.name, status?.attempts ?? [])
-        }.sorted() + lookupNames(of: job)
+        }.sorted() + lookupNames(of: job) + comparisonNames(of: job)
+    }
+
+    private static func comparisonNames(of job: TrainingJob) -> [String] {
+        guard job.spec.value?.holdout != nil, let status = job.status.value, status.independence == nil else {
+            return []
+        }
+        let last = status.comparisons.last
+        return (last.map { [$0.job] } ?? []) + [comparisonName(of: job, number: (last?.number ?? 0) + 1)]
+    }
+
+    static func comparisonName(of job: TrainingJob, number: Int) -> String {
+        ChildName.comparison(
+            namespace: job.metadata.namespace ?? "", name: job.metadata.name, uid: job.metadata.uid, number: number)
     }
 
     private static func lookupNames(of job: TrainingJob) -> [String] {

@@ -23,8 +23,9 @@ extension TrainingJobPlanner {
                 message: "the step \(failed.0.name) failed; no other is begun, and \(names) may end")
         } else if let stalled {
             tell(stalled.1, of: stalled.0.name)
-        } else if situations.allSatisfy({ $0 == .succeeded }) {
-            status.completionTime = status.steps.compactMap(\.completionTime).max()
+        } else if situations.allSatisfy({ $0 == .succeeded }), isCompared {
+            let ends = status.steps.map(\.completionTime) + [status.comparisons.last?.completionTime]
+            status.completionTime = ends.compactMap(\.self).max()
             status.run = job.workflowRun
             tell(.succeeded)
         } else if let suspended = named.first(where: { if case .suspended = $1 { true } else { false } }) {
@@ -104,6 +105,10 @@ extension TrainingJobPlanner {
             message += ": \(shown)"
         }
         if let problem = status.metricsMessage { message += "; \(problem)" }
+        if let independence = status.independence {
+            message += independence.method == .unproven ? "; IndependenceUnproven: " : "; "
+            message += independence.words
+        }
         status.reason = "Succeeded"
         conditions.remove("Suspended")
         conditions.set("Complete", .true, reason: "Succeeded", message: message)
@@ -127,6 +132,8 @@ extension TrainingJobPlanner {
         let message = "\(failure.operation): \(failure.message)"
         if status.isFinished {
             tellBesideResult(failure, message)
+        } else if concludeRefused(failure) {
+            progress(status.phase ?? .pending, reason: Self.comparing, message: message)
         } else if failure.isRejection {
             stall(.invalid, reason: failure.reason, message: message)
         } else {
@@ -166,6 +173,7 @@ extension TrainingJobPlanner {
     private func isTrouble(_ reason: String) -> Bool {
         ![
             TrainingJobPlan.jobCreated, "LookingUp", "Queued", "Starting", "Training", "Sealing", "Suspended",
+            Self.comparing,
             "WaitingForDeletion", "WaitingForPods",
         ].contains(
             reason)

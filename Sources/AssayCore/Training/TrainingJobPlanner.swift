@@ -73,8 +73,10 @@ struct TrainingJobPlanner {
             take(planner, spec)
             situations.append(planner.situation)
         }
+        compareHoldout(spec)
         if !result.needsLiveObservation { tell(situations, spec) }
         tellLookup(situations)
+        tellComparison(situations, spec)
         // Where it has begun it goes on, whatever the namespace's store is by then.
         if given.artifactStore == nil, !status.allAttempts.isEmpty, spec.usesStore {
             status.artifactStore = spec.artifactStore
@@ -104,7 +106,7 @@ struct TrainingJobPlanner {
         let others = status.steps.filter { $0.name != step.name }
         if others.contains(where: { $0.phase == .failed }) { return false }
         let running = others.filter { $0.attempts.last?.outcome == .running }.map(\.name)
-        if case .ofOneNode = observed.claim, !running.isEmpty { return false }
+        if case .ofOneNode = observed.claim, !running.isEmpty || isComparing { return false }
         guard let claim = step.checkpointClaim, case .ofOneNode = observed.checkpointClaims[claim] else { return true }
         return !spec.steps.contains { running.contains($0.name) && $0.checkpointClaim == claim }
     }

@@ -11,6 +11,7 @@ extension MLModel {
         case .valid(let spec):
             problems += spec.sourceProblems
             problems += spec.validation.problems
+            problems += spec.overlapProblems
             problems += spec.serving.problems
             problems += spec.imageSourceProblems
             problems += spec.artifactProblems
@@ -98,6 +99,22 @@ extension MLModelSpec {
         let places = [ArtifactContainer.root, ServingRendering.modelsDirectory]
         return problems
             + ReservedNames(serving.template, at: "spec.serving.template", places: places).problems
+    }
+}
+
+extension MLModelSpec {
+    /// What was made elsewhere keeps the rules that it had there.
+    fileprivate var overlapProblems: [FieldProblem] {
+        let field = "spec.validation.maxOverlap"
+        guard let most = validation.maxOverlap else { return [] }
+        guard (0...1).contains(most) else { return [.init(field, "must be from 0 to 1: a part of the holdout's rows")] }
+        if validation.thresholds.isEmpty { return [.init(field, "needs thresholds to have a meaning; remove it")] }
+        guard artifact == nil, training.spec.holdout == nil else { return [] }
+        return [
+            .init(
+                field, "needs spec.training.template.spec.holdout, which names the unseen data; name it, or remove this"
+            )
+        ]
     }
 }
 

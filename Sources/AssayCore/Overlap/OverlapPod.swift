@@ -1,0 +1,42 @@
+import JSON
+import KubernetesModel
+
+/// The pod that compares the holdout with what training has read.
+struct OverlapPod {
+    /// In seconds, beside the time that a store is waited for: for as much data as anybody trains on. Then nothing is proven.
+    static let deadline = 6 * 3600
+
+    let request: OverlapRequest
+    let store: ArtifactStoreSpec
+    /// A pod that reads the same store: as whom it runs, this one does.
+    let like: PodTemplate
+    /// The operator's.
+    let image: String
+
+    func rendered(labels: [String: String]) -> JSONValue {
+        let ours = ArtifactContainer(image: image, store: store, served: like.main)
+        let (volume, scratch) = (ArtifactContainer.inputsVolume, ArtifactContainer.inputsDirectory)
+        var arguments = ours.storeArguments + ["--request", request.json.serialized()]
+        arguments += ["--scratch-directory", scratch, "--patience", String(store.patience)]
+        return ours.pod(
+            ArtifactContainer.overlap, arguments: arguments,
+            mounts: [ArtifactContainer.mount(volume, scratch)] + ours.storeMounts(readOnly: true),
+            volumes: [ArtifactContainer.emptyVolume(volume)] + ours.storeVolumes, like: like, labels: labels)
+    }
+}
+
+extension TrainingJob {
+    func renderedOverlap(name: String, spec: TrainingJobSpec, _ pod: OverlapPod) -> JSONValue {
+        var labels = [Label.managedBy: Label.manager]
+        labels[Label.trainingJob] = metadata.name
+        var plain = TrainingJobSpec()
+        plain.backoffLimit = 2
+        plain.activeDeadlineSeconds = Int64(pod.store.patience + OverlapPod.deadline)
+        plain.queueName = spec.queueName
+        plain.workloadPriorityClass = spec.workloadPriorityClass
+        var job = renderedJob(name: name, spec: plain, labels: labels)
+        job["spec", "template"] = pod.rendered(labels: labels)
+        job["spec", "podFailurePolicy"] = ArtifactContainer.failurePolicy([ArtifactContainer.overlap])
+        return job
+    }
+}
