@@ -69,6 +69,9 @@ extension ResourceType {
     public static let events = ResourceType(group: "events.k8s.io", version: "v1", plural: "events", kind: "Event")
     /// `v1` Event: the same objects in their older form.
     public static let coreEvents = ResourceType(group: "", version: "v1", plural: "events", kind: "Event")
+    /// `authentication.k8s.io/v1` TokenReview, which is posted and never kept.
+    public static let tokenReviews = ResourceType(
+        group: "authentication.k8s.io", version: "v1", plural: "tokenreviews", kind: "TokenReview", isNamespaced: false)
     /// `batch/v1` Job.
     public static let jobs = ResourceType(group: "batch", version: "v1", plural: "jobs", kind: "Job")
     /// `apps/v1` Deployment.

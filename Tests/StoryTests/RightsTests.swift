@@ -52,6 +52,7 @@ extension Stories {
                 let namespace = "right-\(UInt32.random(in: .min ... .max))"
                 try await StoryWorld.run(on: cluster, namespace: namespace) { world in
                     let limited = LimitedOperator(world, image: missing.story.image)
+                    try await missing.story.prepare(world)
                     try await limited.install(shipped.subtracting([right]))
                     try await limited.run { try await Self.tell(missing, shipped, limited) }
                     try await world.eventually("the requests of \(right)'s story are counted") {
@@ -61,6 +62,7 @@ extension Stories {
                         used.withLock { used in for (name, of) in answered { used[name, default: 0] += of.count } }
                         return true
                     }
+                    try await limited.uninstall()
                 }
             } catch {
                 Issue.record("without the right to \(right): \(error)")

@@ -30,6 +30,8 @@ public struct TrainingJobStatus: Sendable, Hashable {
     public var metrics: [Metric]
     /// Why metrics could not be read, where they could not.
     public var metricsMessage: String?
+    /// What the training has said of itself while it ran.
+    public var progress: PushedProgress?
     /// What an artifact that was made elsewhere has brought; each step of a workflow has its own outputs.
     public var artifacts: [SealedArtifact]
     /// What was said of the same product before, as the store has it.
@@ -92,6 +94,7 @@ public struct TrainingJobStatus: Sendable, Hashable {
             cursor["artifactStore"].exists ? try ArtifactStoreSpec(json: cursor["artifactStore"]) : nil
         metrics = try cursor["metrics"].map { element throws(JSONShapeError) in try Metric(json: element) }
         metricsMessage = try cursor["metricsMessage"].optionalString()
+        progress = cursor["progress"].exists ? try PushedProgress(json: cursor["progress"]) : nil
         artifacts = try cursor["artifacts"].map { element throws(JSONShapeError) in try SealedArtifact(json: element) }
         judgement = cursor["judgement"].exists ? try SealedJudgement(json: cursor["judgement"]) : nil
         images = try cursor["images"].map { element throws(JSONShapeError) in try ContainerImage(json: element) }
@@ -115,6 +118,7 @@ public struct TrainingJobStatus: Sendable, Hashable {
         result["artifactStore"] = artifactStore?.json
         if !metrics.isEmpty { result["metrics"] = JSONValue(metrics.map(\.json)) }
         result["metricsMessage"] = JSONValue(metricsMessage)
+        result["progress"] = progress?.json
         if !artifacts.isEmpty { result["artifacts"] = JSONValue(artifacts.map(\.json)) }
         result["judgement"] = judgement?.json
         if !images.isEmpty { result["images"] = JSONValue(images.map(\.json)) }
