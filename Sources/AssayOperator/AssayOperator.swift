@@ -39,7 +39,7 @@ public struct AssayOperator: Service {
             name: Self.controllerName, instance: configuration.instance, version: Self.version,
             election: configuration.election, configuration: cluster, transport: transport,
             metrics: MetricsRegistry(
-                descriptions: OperatorMetrics.descriptions.merging(PushMetrics.descriptions) { $1 }), time: time,
+                descriptions: OperatorMetrics.descriptions), time: time,
             seed: seed,
             logger: logger)
         let caches = Caches()

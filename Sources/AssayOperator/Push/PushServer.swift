@@ -79,9 +79,10 @@ struct PushServer: Sendable {
     }
 
     private static func token(_ authorization: String?) -> String? {
-        guard let authorization, authorization.prefix(7).lowercased() == "bearer " else { return nil }
-        let token = authorization.dropFirst(7)
-        return token.isEmpty || token.contains(" ") ? nil : String(token)
+        // By bytes, for tokens are long.
+        guard let bytes = authorization?.utf8, Substring(bytes.prefix(7)).lowercased() == "bearer " else { return nil }
+        let token = bytes.dropFirst(7)
+        return token.isEmpty || token.contains(UInt8(ascii: " ")) ? nil : String(Substring(token))
     }
 
     // MARK: Answers
@@ -105,10 +106,6 @@ struct PushServer: Sendable {
 
 /// How pushes were answered.
 struct PushMetrics: Sendable {
-    static let descriptions: [String: MetricDescription] = [
-        "assay_pushes_total": .init("Total number of pushes by the status that they were answered with")
-    ]
-
     private let series: [Int: MetricSeries]
 
     init(registry: MetricsRegistry) {
