@@ -96,7 +96,7 @@ let package = Package(
             [
                 "AssayCore", "Concurrency", "ControllerRuntime", "HTTPServer", "HTTPTransport", "JSON",
                 "KubernetesClient",
-                "KubernetesModel", log, lifecycle, metrics,
+                "KubernetesModel", "OpenSSL", log, lifecycle, metrics,
             ]
         ),
         module("APIServerModel", ["JSON", "KubernetesModel", collections]),
@@ -184,7 +184,7 @@ let package = Package(
             [
                 "APIServerModel", "AssayCore", "Concurrency", "ControllerRuntime", "HTTPServer", "HTTPTransport",
                 "JSON",
-                "KubernetesClient", "KubernetesModel", "YAML", log,
+                "KubernetesClient", "KubernetesModel", "OpenSSL", "YAML", log,
             ]
         ),
         tests("APIServerModel", ["JSON", "KubernetesModel", "YAML"]),

@@ -62,6 +62,8 @@ struct OperatorCommand: AsyncParsableCommand {
             valueName: "duration,deadline,period"))
     var leaseTimes = "15,10,2"
 
+    @OptionGroup var push: PushOptions
+
     @OptionGroup var log: LogOptions
 
     func validate() throws {
@@ -79,9 +81,9 @@ struct OperatorCommand: AsyncParsableCommand {
         let transport = try CurlTransport(cluster.transport)
         defer { transport.shutdown() }
         let configuration = OperatorConfiguration(
-            namespace: namespace, workers: workers, podSecurity: podSecurity, instance: instance, pod: Self.pod,
+            namespace: namespace, workers: workers, podSecurity: podSecurity, instance: instance, pod: PushOptions.pod,
             image: image, health: healthAddress == "none" ? nil : OperatorConfiguration.Address(healthAddress),
-            election: try election)
+            push: try push.configuration(pod: PushOptions.pod), election: try election)
         logger.info("starting", metadata: ["server": "\(cluster.transport.server)"])
         let daemon = AssayOperator(
             configuration: configuration, cluster: cluster, transport: transport, logger: logger)
@@ -95,7 +97,7 @@ struct OperatorCommand: AsyncParsableCommand {
         get throws {
             let times = try times
             guard let lease else {
-                return Self.pod.map { pod in
+                return PushOptions.pod.map { pod in
                     .init(lease: ObjectKey(namespace: pod.namespace, name: "assay-operator"), times: times)
                 }
             }
@@ -123,15 +125,6 @@ struct OperatorCommand: AsyncParsableCommand {
                 throw ValidationError("--lease-times: \(error)")
             }
         }
-    }
-
-    /// As the Deployment tells it, by the downward API.
-    private static var pod: ObjectKey? {
-        let environment = ProcessInfo.processInfo.environment
-        guard let namespace = environment["POD_NAMESPACE"], let name = environment["POD_NAME"], !namespace.isEmpty,
-            !name.isEmpty
-        else { return nil }
-        return ObjectKey(namespace: namespace, name: name)
     }
 }
 

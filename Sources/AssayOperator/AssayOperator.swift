@@ -17,6 +17,10 @@ public struct AssayOperator: Service {
     private let program: Operator
     private let ownImage: OwnImage
     private let health: OperatorConfiguration.Address?
+    private let push: PushService?
+    private let trainingJobs: WorkQueue
+    /// Told where pushes are taken, once they are.
+    private let onTakingPushes: @Sendable (Int) -> Void
     /// Told where health and metrics are served, once they are.
     private let onListening: @Sendable (Int) -> Void
 
@@ -28,12 +32,15 @@ public struct AssayOperator: Service {
     public init(
         configuration: OperatorConfiguration, cluster: ClientConfiguration, transport: any HTTPTransport,
         time: any TimeSource = SystemTime(), seed: UInt64 = .random(in: .min ... .max), logger: Logger,
-        onListening: @escaping @Sendable (Int) -> Void = { _ in }
+        onListening: @escaping @Sendable (Int) -> Void = { _ in },
+        onTakingPushes: @escaping @Sendable (Int) -> Void = { _ in }
     ) {
         var program = Operator(
             name: Self.controllerName, instance: configuration.instance, version: Self.version,
             election: configuration.election, configuration: cluster, transport: transport,
-            metrics: MetricsRegistry(descriptions: OperatorMetrics.descriptions), time: time, seed: seed,
+            metrics: MetricsRegistry(
+                descriptions: OperatorMetrics.descriptions), time: time,
+            seed: seed,
             logger: logger)
         let caches = Caches()
         caches.watch(in: &program, namespace: configuration.namespace)
@@ -41,11 +48,12 @@ public struct AssayOperator: Service {
         let ownImage = OwnImage(
             told: configuration.image, pod: configuration.pod, client: program.client, time: time, logger: logger,
             metrics: program.metrics)
+        let push = configuration.push.map { [program] in PushService($0, in: program, caches) }
         let policies = PolicyReader(client: program.client, level: configuration.podSecurity, time: time)
         let trainingJobs = Self.addController(
             TrainingJobKind(
                 client: program.client, caches: caches, policies: policies,
-                operatorImage: { ownImage.current?.reference }),
+                operatorImage: { ownImage.current?.reference }, push: push),
             to: &program, caches, configuration)
         let models = Self.addController(
             MLModelKind(
@@ -56,7 +64,10 @@ public struct AssayOperator: Service {
         program.run(inBackground: { await ownImage.learn() })
         self.program = program
         self.ownImage = ownImage
+        self.push = push
+        self.trainingJobs = trainingJobs
         self.onListening = onListening
+        self.onTakingPushes = onTakingPushes
         health = configuration.health
     }
 
@@ -84,8 +95,11 @@ public struct AssayOperator: Service {
                     logger: program.logger)
                 group.addTask { try await server.run(onListening: onListening) }
             }
+            if let push {
+                group.addTask { try await push.run(queue: trainingJobs, onListening: onTakingPushes) }
+            }
             group.addTask { try await program.run() }
-            // Whichever ends first ends the other: the status server only fails, the controllers end when told to.
+            // Whichever ends first ends the others: the servers only fail, the controllers end when told to.
             try await group.next()
             group.cancelAll()
         }

@@ -21,6 +21,9 @@ public struct OperatorConfiguration: Sendable {
     /// How long a reconcile may go on after the order to stop.
     public var drainDeadline: Duration
 
+    /// Where trainings push to; nil where they cannot.
+    public var push: Push?
+
     /// By which Lease one of several replicas leads; nil where there is only one.
     public var election: LeaderElectionConfiguration?
 
@@ -47,7 +50,7 @@ public struct OperatorConfiguration: Sendable {
     public init(
         namespace: String? = nil, workers: Int = 4, podSecurity: PodSecurityLevel = .baseline,
         instance: String = "assay", pod: ObjectKey? = nil, image: String? = nil, health: Address? = nil,
-        drainDeadline: Duration = .seconds(20), election: LeaderElectionConfiguration? = nil
+        drainDeadline: Duration = .seconds(20), push: Push? = nil, election: LeaderElectionConfiguration? = nil
     ) {
         self.namespace = namespace
         self.workers = workers
@@ -57,6 +60,7 @@ public struct OperatorConfiguration: Sendable {
         self.image = image
         self.health = health
         self.drainDeadline = drainDeadline
+        self.push = push
         self.election = election
     }
 }

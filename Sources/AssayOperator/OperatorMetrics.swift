@@ -11,6 +11,7 @@ struct OperatorMetrics: Sendable {
         "assay_training_duration_seconds": .init(
             "How long trainings took that were seen to end, from their start",
             buckets: [1, 5, 15, 30, 60, 300, 900, 1800, 3600, 7200, 14_400, 28_800, 86_400]),
+        "assay_pushes_total": .init("Total number of pushes by the status that they were answered with"),
         "assay_operator_image_info": .init("1, with the image that the operator runs from"),
         "assay_build_info": .init("1, with the version of the program"),
     ]

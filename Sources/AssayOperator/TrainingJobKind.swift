@@ -13,6 +13,8 @@ struct TrainingJobKind: Reconciled {
     let policies: PolicyReader
     /// The operator's own, once it is known.
     let operatorImage: @Sendable () -> String?
+    /// Where its pods push to; nil where they cannot.
+    let push: PushService?
 
     func plan(_ observation: TrainingJobObservation, now: Timestamp) -> Plan {
         TrainingJobPlan.plan(observation, now: now)
@@ -32,7 +34,14 @@ struct TrainingJobKind: Reconciled {
         observation.events = try await warnings(observation)
         observation.operatorImage = operatorImage()
         observation.records = records(for: observation.trainingJob)
-        if live { try await readSurroundings(&observation, key) }
+        observation.push = push?.channel
+        observation.pushes = push?.inbox.pushes(of: observation.trainingJob.metadata.uid) ?? []
+        if live {
+            try await readSurroundings(&observation, key)
+            if observation.trainingJob.status.value?.isFinished != true {
+                await push?.prepare(observation.trainingJob.metadata)
+            }
+        }
         observation.isLive = live
         return observation
     }

@@ -49,10 +49,11 @@ final class HTTPConnection: Sendable {
 
     /// Sets up a channel; called on its event loop.
     static func install(
-        on channel: any Channel, tls: TLSContext?, limits: HTTPServerLimits, logger: Logger
+        on channel: any Channel, tls: TLSContext?, limits: HTTPServerLimits, logger: Logger,
+        refusal: @escaping HTTPServer.Refusal = HTTPServer.plainRefusal
     ) throws -> HTTPConnection {
         let connection = HTTPConnection(channel: channel, logger: logger)
-        let handler = HTTPServerHandler(connection: connection, limits: limits, logger: logger)
+        let handler = HTTPServerHandler(connection: connection, limits: limits, logger: logger, refusal: refusal)
         let pipeline = channel.pipeline.syncOperations
         if let tls { try pipeline.addHandler(TLSHandler(try TLSEngine(tls, role: .server))) }
         try pipeline.addHandler(ArrivalHandler(handler))

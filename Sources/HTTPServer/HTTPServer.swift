@@ -10,6 +10,11 @@ public import OpenSSL
 /// client goes.
 public final class HTTPServer: Sendable {
     public typealias Handler = @Sendable (HTTPServerRequest) async -> HTTPServerResponse
+    /// What is answered where the server itself refuses a request, by the status and a sentence that says why.
+    public typealias Refusal = @Sendable (Int, String) -> HTTPServerResponse
+
+    /// The sentence alone.
+    public static let plainRefusal: Refusal = { .text($1 + "\n", status: $0) }
 
     private struct State {
         var connections: [ObjectIdentifier: HTTPConnection] = [:]
@@ -22,6 +27,7 @@ public final class HTTPServer: Sendable {
     private let limits: HTTPServerLimits
     private let threads: Int
     private let logger: Logger
+    private let refusal: Refusal
     private let handler: Handler
     private let state = Locked(State())
     private let shutdownSignal: (stream: AsyncStream<Never>, continuation: AsyncStream<Never>.Continuation)
@@ -29,10 +35,12 @@ public final class HTTPServer: Sendable {
     /// - Parameters:
     ///   - host: An address to listen on, or a name that resolves to one.
     ///   - port: 0 for one that the system chooses.
+    ///   - refusal: A plain text unless given. It has bytes for its body.
     ///   - threads: Event loop threads. Handlers run on Swift's own pool, so one is enough for thousands of streams.
     public init(
         host: String = "127.0.0.1", port: Int = 0, tls: TLSContext? = nil, limits: HTTPServerLimits = .init(),
-        threads: Int = 1, logger: Logger, handler: @escaping Handler
+        threads: Int = 1, logger: Logger,
+        refusal: @escaping Refusal = HTTPServer.plainRefusal, handler: @escaping Handler
     ) {
         self.host = host
         self.port = port
@@ -40,6 +48,7 @@ public final class HTTPServer: Sendable {
         self.limits = limits
         self.threads = threads
         self.logger = logger
+        self.refusal = refusal
         self.handler = handler
         shutdownSignal = AsyncStream.makeStream()
     }
@@ -102,7 +111,7 @@ public final class HTTPServer: Sendable {
     private func listen(
         _ group: MultiThreadedEventLoopGroup
     ) async throws -> NIOAsyncChannel<HTTPConnection, Never> {
-        let (tls, limits, logger) = (tls, limits, logger)
+        let (tls, limits, logger, refusal) = (tls, limits, logger, refusal)
         return try await ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 256)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
@@ -112,7 +121,7 @@ public final class HTTPServer: Sendable {
             .bind(host: host, port: port) { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try HTTPConnection.install(
-                        on: channel, tls: tls.withLock { $0 }, limits: limits, logger: logger)
+                        on: channel, tls: tls.withLock { $0 }, limits: limits, logger: logger, refusal: refusal)
                 }
             }
     }

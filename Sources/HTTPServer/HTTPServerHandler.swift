@@ -31,6 +31,7 @@ final class HTTPServerHandler: ChannelDuplexHandler {
     private let connection: HTTPConnection
     private let limits: HTTPServerLimits
     private let logger: Logger
+    private let refusal: HTTPServer.Refusal
     private var phase = Phase.head(hasBegun: false)
     private var isDraining = false
     private var peer: ClientCertificate?
@@ -41,8 +42,11 @@ final class HTTPServerHandler: ChannelDuplexHandler {
     private var timer: (task: Scheduled<Void>, at: NIODeadline)?
     private var pendingWrites = 0
 
-    init(connection: HTTPConnection, limits: HTTPServerLimits, logger: Logger) {
+    init(
+        connection: HTTPConnection, limits: HTTPServerLimits, logger: Logger, refusal: @escaping HTTPServer.Refusal
+    ) {
         self.connection = connection
+        self.refusal = refusal
         self.limits = limits
         self.logger = logger
     }
@@ -202,9 +206,11 @@ final class HTTPServerHandler: ChannelDuplexHandler {
         setWait(context, .linger)
         backlog.removeAll()
         logger.debug("refused a request", metadata: ["status": "\(rejection.status)", "why": "\(rejection.message)"])
-        let response = HTTPServerResponse.text(rejection.message + "\n", status: rejection.status)
+        let response = refusal(rejection.status, rejection.message)
+        var body: [UInt8] = []
+        if case .bytes(let bytes) = response.body { body = bytes }
         var head = ResponseHead(response, keepsAlive: false)
-        head.add("Content-Length", String(rejection.message.utf8.count + 1))
+        head.add("Content-Length", String(body.count))
         let promise = context.eventLoop.makePromise(of: Void.self)
         promise.futureResult.assumeIsolated().whenComplete { [self] _ in
             guard case .lingering = phase else { return }
@@ -213,7 +219,7 @@ final class HTTPServerHandler: ChannelDuplexHandler {
             setWait(context, .linger)
             context.read()
         }
-        send(context, head.finished() + Array((rejection.message + "\n").utf8), promise: promise)
+        send(context, head.finished() + body, promise: promise)
     }
 
     private func send(_ context: ChannelHandlerContext, _ bytes: [UInt8], promise: EventLoopPromise<Void>?) {

@@ -72,6 +72,9 @@ extension ResourceType {
     /// `networking.k8s.io/v1` NetworkPolicy.
     public static let networkPolicies = ResourceType(
         group: "networking.k8s.io", version: "v1", plural: "networkpolicies", kind: "NetworkPolicy")
+    /// `authentication.k8s.io/v1` TokenReview, which is posted and never kept.
+    public static let tokenReviews = ResourceType(
+        group: "authentication.k8s.io", version: "v1", plural: "tokenreviews", kind: "TokenReview", isNamespaced: false)
     /// `batch/v1` Job.
     public static let jobs = ResourceType(group: "batch", version: "v1", plural: "jobs", kind: "Job")
     /// `apps/v1` Deployment.

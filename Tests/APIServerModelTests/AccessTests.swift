@@ -113,6 +113,57 @@ import Testing
         #expect(t.server.user(ofToken: token, now: t.now) == nil)
     }
 
+    @Test func `A token is good for its audiences alone, and ends with the pod that it is bound to`() throws {
+        var t = TestServer()
+        let accounts = "/api/v1/namespaces/default/serviceaccounts"
+        t.post(accounts, ["apiVersion": "v1", "kind": "ServiceAccount", "metadata": ["name": "robot"]])
+        let pod = t.post(
+            Sample.pods,
+            [
+                "apiVersion": "v1", "kind": "Pod", "metadata": ["name": "p"],
+                "spec": ["serviceAccountName": "robot", "containers": [["name": "main", "image": "x"]]],
+            ])
+        let uid = try #require(pod.json["metadata", "uid"])
+        func request(_ spec: JSONValue) -> TestServer.Answer {
+            t.post(
+                accounts + "/robot/token",
+                ["apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec])
+        }
+        func review(_ token: JSONValue?, _ audiences: JSONValue? = nil) -> JSONValue? {
+            var spec: JSONValue = ["token": token ?? .null]
+            spec["audiences"] = audiences
+            return t.post(
+                "/apis/authentication.k8s.io/v1/tokenreviews",
+                ["apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": spec]
+            ).json["status"]
+        }
+        func reference(_ uid: JSONValue) -> JSONValue {
+            ["apiVersion": "v1", "kind": "Pod", "name": "p", "uid": uid]
+        }
+        #expect(request(["boundObjectRef": reference("other")]).status == 409)
+        #expect(request(["boundObjectRef": ["apiVersion": "v1", "kind": "Pod", "name": "q"]]).status == 404)
+        #expect(request(["boundObjectRef": ["apiVersion": "v1", "kind": "Node", "name": "p"]]).status == 400)
+        let issued = request(["audiences": ["push", "other"], "boundObjectRef": reference(uid)])
+        #expect(issued.status == 201, "\(issued.json)")
+        let token = issued.json["status", "token"]
+        #expect(token?.string?.split(separator: ".").count == 3)
+        let known = review(token, ["push", "more"])
+        #expect(known?["authenticated"] == true && known?["audiences"] == ["push"], "\(known ?? .null)")
+        #expect(
+            known?["user", "extra"] == [
+                "authentication.kubernetes.io/pod-name": ["p"], "authentication.kubernetes.io/pod-uid": [uid],
+            ])
+        #expect(review(token, ["more"])?["authenticated"] != true)
+        #expect(review(token)?["authenticated"] != true)
+        #expect(t.server.user(ofToken: token?.string ?? "", now: t.now) == nil, "the server is not its audience")
+        t.now = t.now + .seconds(3601)
+        #expect(review(token, ["push"])?["authenticated"] != true)
+        let later = request(["audiences": ["push"], "boundObjectRef": reference(uid)]).json["status", "token"]
+        #expect(review(later, ["push"])?["authenticated"] == true)
+        t.delete(Sample.pods + "/p", ["gracePeriodSeconds": 0])
+        #expect(review(later, ["push"])?["authenticated"] != true)
+    }
+
     @Test func `Who holds back an owner's deletion may update its finalizers, and who adopts may delete`() {
         func attempt(enforced: Bool, rights: [(String, String)], adopts: Bool) -> TestServer.Answer {
             var t = TestServer {

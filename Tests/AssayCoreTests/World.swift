@@ -18,6 +18,8 @@ struct World {
     var defaultStore = DefaultStore.missing
     var references: [TemplateReference: ReferenceObservation] = [:]
     var operatorImage: String? = "assay:1"
+    var push: PushChannel?
+    var pushes: [PushedProgress] = []
     var events: [PlannedEvent] = []
     /// What a store has, by the keys of steps.
     var store: [String: StepRecord] = [:]
@@ -156,7 +158,7 @@ struct World {
             services: live ? try all(.services).map { try ServiceObservation(json: $0) } : [],
             serverVersion: live ? serverVersion : nil, defaultStore: live ? defaultStore : .unknown,
             references: live ? references : [:], records: try records(for: trainingJob), operatorImage: operatorImage,
-            isLive: live)
+            push: push, pushes: pushes, isLive: live)
     }
 
     private func records(for job: TrainingJob) throws -> [String: StepRecord] {

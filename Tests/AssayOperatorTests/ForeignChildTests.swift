@@ -60,7 +60,7 @@ import Testing
         fill(caches.jobs, ["ml", "evil"].map { object(.jobs, $0, "j", uid: "j-\($0)", owner: (.trainingJobs, "t")) })
         fill(caches.pods, ["ml", "evil"].map { object(.pods, $0, "p", uid: "p-\($0)", owner: (.jobs, "j-ml")) })
         let kind = TrainingJobKind(
-            client: client, caches: caches, policies: policies, operatorImage: { nil })
+            client: client, caches: caches, policies: policies, operatorImage: { nil }, push: nil)
         let seen = try #require(kind.cached(ObjectKey(namespace: "ml", name: "wine")))
         #expect(seen.jobs.map(\.metadata.uid) == ["j-ml"])
         #expect(seen.pods.map(\.metadata.uid) == ["p-ml"])

@@ -56,6 +56,9 @@ import Testing
         .init(testDescription: "words of an attempt", concernsTheModel: false) {
             $0["status", "attempts"] = [["number": 1, "job": "wine-1-1", "outcome": "Running", "message": "runs"]]
         },
+        .init(testDescription: "what was pushed", concernsTheModel: false) {
+            $0["status", "progress"] = ["attempt": 1, "percentage": 40]
+        },
         .init(testDescription: "phase", concernsTheModel: true) { $0["status", "phase"] = "Succeeded" },
         .init(testDescription: "reason", concernsTheModel: true) { $0["status", "reason"] = "ErrImagePull" },
         .init(testDescription: "metrics", concernsTheModel: true) {

@@ -51,6 +51,38 @@ private func pod(_ name: String, ready: Bool, terminating: Bool = false, phase: 
         #expect(slice.labels["kubernetes.io/service-name"] == "web")
     }
 
+    @Test func `what somebody writes for a service without a selector is mirrored, and its end too`() throws {
+        var plain = service
+        plain["spec", "selector"] = nil
+        var endpoints: JSONValue = [
+            "metadata": ["name": "web", "namespace": "ml", "uid": "e"],
+            "subsets": [["addresses": [["ip": "10.0.0.9"]], "ports": [["port": 8443, "protocol": "TCP"]]]],
+        ]
+        #expect(plan([], plain) == ControllerPlan())
+        let first = plan([], plain, endpoints: endpoints)
+        let slice = try #require(first.created.first)
+        #expect(first.actions.count == 1 && slice["kind"] == "EndpointSlice")
+        #expect(slice.labels["kubernetes.io/service-name"] == "web")
+        #expect(slice["endpoints"] == [["addresses": ["10.0.0.9"], "conditions": ["ready": true]]])
+        #expect(slice["ports"] == [["name": "", "port": 8443, "protocol": "TCP"]])
+        #expect(slice["metadata", "ownerReferences"]?[0]?["kind"] == "Endpoints")
+        #expect(plan([], plain, endpoints: endpoints, slices: [slice]) == ControllerPlan())
+        endpoints["subsets"] = [["addresses": [["ip": "10.0.0.8"]], "ports": [["port": 8443, "protocol": "TCP"]]]]
+        let second = plan([], plain, endpoints: endpoints, slices: [slice])
+        guard case .replace(.endpointSlices, let changed)? = second.actions.first else {
+            Issue.record("\(second)")
+            return
+        }
+        #expect(changed["endpoints"]?[0]?["addresses"] == ["10.0.0.8"] && second.actions.count == 1)
+        guard case .delete(.endpointSlices, _, _, _)? = plan([], plain, slices: [slice]).actions.first else {
+            Issue.record("a slice of endpoints that are gone stays")
+            return
+        }
+        var foreign = slice
+        foreign["metadata", "labels", "endpointslice.kubernetes.io/managed-by"] = "somebody"
+        #expect(plan([], plain, slices: [foreign]) == ControllerPlan())
+    }
+
     @Test func `the world that a plan makes needs no plan`() throws {
         let pods = [pod("a", ready: true)]
         let first = plan(pods)

@@ -75,6 +75,23 @@ private struct Play {
         #expect(play.status["podIP"] == "10.0.0.2")
     }
 
+    @Test func tokensAreRenewedAsLongAsThePodRuns() throws {
+        #expect(VolumePlan.Token.renewal(lifetime: 600) == .seconds(480))
+        #expect(VolumePlan.Token.renewal(lifetime: 1_000_000) == .seconds(86_400))
+        var play = try Play(["restartPolicy": "Never", "containers": [Pods.container()]])
+        play.state.nextTokenRenewal = play.now + .seconds(480)
+        play.start("main")
+        #expect(play.actions == [])
+        #expect(play.plan.wakeAt == play.now + .seconds(480))
+        play.now += .seconds(480)
+        #expect(play.actions == [.renewTokens])
+        play.state.nextTokenRenewal = play.now + .seconds(480)
+        #expect(play.actions == [])
+        play.now += .seconds(500)
+        play.end("main", 0)
+        #expect(play.actions == [.cleanUp], "nobody reads it any more")
+    }
+
     @Test func initContainersRunOneAfterAnother() throws {
         var play = try Play([
             "initContainers": [Pods.container("a"), Pods.container("b")], "containers": [Pods.container()],

@@ -20,6 +20,21 @@ import Testing
         }
     }
 
+    @Test("A certificate says when it holds: from five minutes before it was made")
+    func validity() throws {
+        // Before 2050 and after it, which are written in two ways.
+        for now in [Duration.seconds(1_767_225_600), .seconds(2_600_000_000)] {
+            let authority = try CertificateAuthority(commonName: "test", validFor: .seconds(86_400), now: now)
+            let issued = try authority.issue(
+                CertificateRequest(commonName: "s", usage: .server, validFor: .seconds(3600)), now: now)
+            let ofAuthority = try CertificateValidity(certificatePEM: Array(authority.certificatePEM.utf8))
+            let ofServer = try CertificateValidity(certificatePEM: Array(issued.certificatePEM.utf8))
+            #expect(ofAuthority.notBefore == now - .seconds(300) && ofAuthority.notAfter == now + .seconds(86_400))
+            #expect(ofServer.notBefore == now - .seconds(300) && ofServer.notAfter == now + .seconds(3600))
+        }
+        #expect(throws: TLSError.self) { try CertificateValidity(certificatePEM: Array("nothing".utf8)) }
+    }
+
     @Test(
         "A name that is none is refused, and so cannot smuggle in another",
         arguments: [

@@ -25,7 +25,7 @@ private let layers: [String: Set<String>] = {
     ]
     allowed["AssayOperator"] = [
         "AssayCore", "Concurrency", "ControllerRuntime", "HTTPServer", "HTTPTransport", "JSON", "KubernetesClient",
-        "KubernetesModel",
+        "KubernetesModel", "OpenSSL",
     ]
     allowed["APIServerModel"] = ["JSON", "KubernetesModel"]
     allowed["LocalCluster"] = [

@@ -97,6 +97,9 @@ extension Stories {
             "serviceaccounts: get",
             "persistentvolumeclaims: get",
             "configmaps assay-store: get",
+            "configmaps assay-ca: get patch",
+            "configmaps: create",
+            "tokenreviews.authentication.k8s.io: create",
         ]
 
         private static func expectRights(_ kubectl: Administrator) async throws {
@@ -106,6 +109,8 @@ extension Stories {
             let alone: Set = [
                 "pods: get list watch", "leases.coordination.k8s.io: create",
                 "leases.coordination.k8s.io assay-operator: get update",
+                "secrets: create", "secrets assay-push-tls: get update", "endpoints: create",
+                "endpoints assay-push: patch",
             ]
             #expect(atHome == rights.subtracting(["pods: list watch"]).union(alone))
         }
@@ -156,14 +161,32 @@ extension Stories {
                 return leader.map(pods.contains) ?? false
             }
             let leader = try #require(seen.withLock { $0 })
+            try await expectPushesLead(toThePodThatLeads: world)
             try await kubectl("-n", "assay-system", "delete", "pod", leader, "--wait=false")
             try await world.eventually("another operator than \(leader) leads") {
                 let next = try await Self.leader(world.client)
                 return next != nil && next != leader
             }
+            try await expectPushesLead(toThePodThatLeads: world)
             _ = try await world.client.mergePatch(
                 .mlModels, world.key("wine"), ["spec": ["suspend": true]], fieldManager: "story")
             try await world.wait("suspended") { $0.isObserved && $0.isTrue("Suspended") }
+        }
+
+        /// By the endpoints of the Service that trainings push to, where the leader takes them.
+        private static func expectPushesLead(toThePodThatLeads world: StoryWorld) async throws {
+            let service = ObjectKey(namespace: "assay-system", name: "assay-push")
+            try await world.eventually("the Service for pushes leads to the pod that leads") {
+                guard let leader = try await Self.leader(world.client) else { return false }
+                let pods = try await world.client.listAll(.pods, namespace: "assay-system").items
+                guard
+                    let address = pods.first(where: { $0["metadata", "name"]?.string == leader })?["status", "podIP"],
+                    let endpoints = try await world.client.listAll(.endpoints, namespace: "assay-system").items
+                        .first(where: { $0["metadata", "name"]?.string == service.name })
+                else { return false }
+                return endpoints["subsets"]?[0]?["addresses"] == [["ip": address]]
+                    && endpoints["subsets"]?[0]?["ports"]?[0]?["port"] == 8443
+            }
         }
 
         /// The name of the pod that leads; nil where none does.

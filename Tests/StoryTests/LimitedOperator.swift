@@ -31,13 +31,20 @@ struct LimitedOperator: Sendable {
 
     // MARK: Rights
 
+    /// Of what is not in a namespace there is no right in one.
+    private static func isOfCluster(_ right: Right) -> Bool { right.resource == ResourceType.tokenReviews.plural }
+
+    /// The cluster's role of this operator alone.
+    private var clusterRole: ObjectKey { ObjectKey(namespace: nil, name: "\(Self.account)-\(world.namespace)") }
+
     /// Makes the account, and its role with these rights.
     func install(_ rights: Set<Right>) async throws {
         let (name, namespace) = (JSONValue.string(Self.account), JSONValue.string(world.namespace))
         let metadata: JSONValue = ["name": name, "namespace": namespace]
         _ = try await world.client.create(.serviceAccounts, ["metadata": metadata], fieldManager: "story")
         _ = try await world.client.create(
-            Self.roles, ["metadata": metadata, "rules": Right.rules(rights)], fieldManager: "story")
+            Self.roles, ["metadata": metadata, "rules": Right.rules(rights.filter { !Self.isOfCluster($0) })],
+            fieldManager: "story")
         _ = try await world.client.create(
             Self.bindings,
             [
@@ -45,13 +52,44 @@ struct LimitedOperator: Sendable {
                 "roleRef": ["apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name],
                 "subjects": [["kind": "ServiceAccount", "name": name, "namespace": namespace]],
             ], fieldManager: "story")
+        try await installInCluster(rights.filter(Self.isOfCluster))
         if let last = rights.max() { try await waitUntilGranted(last) }
+    }
+
+    private func installInCluster(_ rights: Set<Right>) async throws {
+        let metadata: JSONValue = ["name": .string(clusterRole.name)]
+        _ = try await world.client.create(
+            Self.clusterRoles, ["metadata": metadata, "rules": Right.rules(rights)], fieldManager: "story")
+        _ = try await world.client.create(
+            Self.clusterBindings,
+            [
+                "metadata": metadata,
+                "roleRef": [
+                    "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": .string(clusterRole.name),
+                ],
+                "subjects": [
+                    [
+                        "kind": "ServiceAccount", "name": .string(Self.account),
+                        "namespace": .string(world.namespace),
+                    ]
+                ],
+            ], fieldManager: "story")
+    }
+
+    /// Its rights in the cluster outlive its namespace, unless they are taken away.
+    func uninstall() async throws {
+        try await world.client.delete(Self.clusterBindings, clusterRole)
+        try await world.client.delete(Self.clusterRoles, clusterRole)
     }
 
     /// Gives these rights instead of those before.
     func grant(_ rights: Set<Right>, among them: Right) async throws {
         _ = try await world.client.mergePatch(
-            Self.roles, world.key(Self.account), ["rules": Right.rules(rights)], fieldManager: "story")
+            Self.roles, world.key(Self.account), ["rules": Right.rules(rights.filter { !Self.isOfCluster($0) })],
+            fieldManager: "story")
+        _ = try await world.client.mergePatch(
+            Self.clusterRoles, clusterRole, ["rules": Right.rules(rights.filter(Self.isOfCluster))],
+            fieldManager: "story")
         try await waitUntilGranted(them)
     }
 
@@ -73,9 +111,12 @@ struct LimitedOperator: Sendable {
         }
     }
 
-    private static func rbac(_ plural: String, _ kind: String) -> ResourceType {
-        ResourceType(group: "rbac.authorization.k8s.io", version: "v1", plural: plural, kind: kind)
+    private static func rbac(_ plural: String, _ kind: String, isNamespaced: Bool = true) -> ResourceType {
+        ResourceType(
+            group: "rbac.authorization.k8s.io", version: "v1", plural: plural, kind: kind, isNamespaced: isNamespaced)
     }
+    private static let clusterRoles = rbac("clusterroles", "ClusterRole", isNamespaced: false)
+    private static let clusterBindings = rbac("clusterrolebindings", "ClusterRoleBinding", isNamespaced: false)
     private static let roles = rbac("roles", "Role")
     private static let bindings = rbac("rolebindings", "RoleBinding")
     private static let reviews = ResourceType(
@@ -91,7 +132,10 @@ struct LimitedOperator: Sendable {
         defer { transport.shutdown() }
         let configuration = OperatorConfiguration(
             namespace: world.namespace, pod: world.key(RightsStory.ownPodName), image: image,
-            health: .init(host: "127.0.0.1", port: 0), election: .init(lease: world.key("assay-operator")))
+            health: .init(host: "127.0.0.1", port: 0),
+            push: .init(
+                address: .init(host: "0.0.0.0", port: 0), service: world.key("assay-push"),
+                endpoint: try await world.nodeAddress()), election: .init(lease: world.key("assay-operator")))
         let (lines, port) = (lines, port)
         let logger = Logger(label: "operator") { label in
             StructuredLogHandler(label: label) { line in

@@ -38,7 +38,7 @@ import Musl
         #expect(
             kinds == [
                 "Namespace", "CustomResourceDefinition", "CustomResourceDefinition", "ServiceAccount", "Role",
-                "ClusterRole", "RoleBinding", "ClusterRoleBinding", "Service", "Deployment", "NetworkPolicy",
+                "ClusterRole", "RoleBinding", "ClusterRoleBinding", "Service", "Service", "Deployment", "NetworkPolicy",
             ])
     }
 
@@ -76,6 +76,23 @@ import Musl
         #expect(policy["spec", "policyTypes"] == ["Ingress", "Egress"])
     }
 
+    /// Whoever leads writes the endpoints, so the Service selects nothing; and the pod knows its own address.
+    @Test func theServiceForPushesLeadsWhereTheOperatorListens() throws {
+        let documents = try Self.documents("install.yaml")
+        let service = try #require(
+            documents.first { $0["kind"] == "Service" && $0["metadata", "name"] == "assay-push" })
+        #expect(service["spec", "selector"] == nil)
+        #expect(service["spec", "ports"]?[0]?["port"] == 443)
+        let container = try documents.first(kind: "Deployment")["spec", "template", "spec", "containers"]?[0]
+        let port = container?["ports"]?.array?.first { $0["name"] == "push" }
+        #expect(port?["containerPort"] == 8443 && service["spec", "ports"]?[0]?["targetPort"] == 8443)
+        #expect(service["spec", "ports"]?[0]?["name"] == "push")
+        let address = container?["env"]?.array?.first { $0["name"] == "POD_IP" }
+        #expect(address?["valueFrom", "fieldRef", "fieldPath"] == "status.podIP")
+        let policy = try documents.first(kind: "NetworkPolicy")
+        #expect(policy["spec", "ingress"]?[0]?["ports"]?.array?.contains { $0["port"] == "push" } == true)
+    }
+
     // MARK: Two replicas
 
     @Test(arguments: Rendering.all) func theHighlyAvailableInstallationIsTheOtherWithASecondReplicaAndABudget(
@@ -110,17 +127,23 @@ import Musl
         #expect(try documents.first(kind: "RoleBinding")["subjects"]?[0]?["namespace"]?.string == "ml")
         let container = try documents.first(kind: "Deployment")["spec", "template", "spec", "containers"]?[0]
         let arguments = (container?["args"]?.array ?? []).compactMap(\.string)
-        #expect(arguments.suffix(2) == ["--namespace", "$(POD_NAMESPACE)"])
+        #expect(arguments.suffix(4) == ["--namespace", "$(POD_NAMESPACE)", "--push-address", "none"])
         let wide = try Self.documents("install.yaml").first(kind: "Deployment")
         let others = wide["spec", "template", "spec", "containers"]?[0]?["args"]?.array?.compactMap(\.string)
-        #expect(Array(arguments.dropLast(2)) == others)
+        #expect(Array(arguments.dropLast(4)) == others)
     }
 
     @Test func aNamespacesRoleGrantsWhatTheClusterRoleAndTheOwnPodsRoleGrant() throws {
         let wide = try Self.documents("cluster/rbac.yaml")
         let narrow = try Self.documents("namespaced/rbac.yaml").first(kind: "Role")
         let expected = Self.rights(try wide.first(kind: "ClusterRole")).union(Self.rights(try wide.first(kind: "Role")))
-        #expect(Self.rights(narrow) == expected)
+        // Whose a token is, no Role lets anybody ask; so nothing is pushed there.
+        let pushes: Set = [
+            "create tokenreviews authentication.k8s.io", "create configmaps ", "patch configmaps ", "create secrets ",
+            "get secrets ", "update secrets ", "create endpoints ", "patch endpoints ",
+        ]
+        #expect(expected.isSuperset(of: pushes))
+        #expect(Self.rights(narrow) == expected.subtracting(pushes))
         #expect(!expected.isEmpty)
     }
 

@@ -84,6 +84,17 @@ struct MissingRight: Sendable {
             "create events.events.k8s.io": Entry(sign: .log, isOverAnyway: true),
             "patch events.events.k8s.io": Entry(story: .repeatedEvents, sign: .log, isOverAnyway: true),
         ]
+        // Trainings go on without pushes.
+        for verb in ["get", "create", "update"] {
+            let story: RightsStory = verb == "update" ? .brokenCertificates : .main
+            table["\(verb) secrets"] = Entry(story: story, sign: .log, isOverAnyway: true)
+        }
+        for verb in ["create", "patch"] {
+            let story: RightsStory = verb == "patch" ? .oldAuthorities : .main
+            table["\(verb) configmaps"] = Entry(story: story, sign: .log, isOverAnyway: true)
+            table["\(verb) endpoints"] = Entry(sign: .log, isOverAnyway: true)
+        }
+        table["create tokenreviews.authentication.k8s.io"] = Entry(story: .push, sign: .log)
         // Nobody leads without them, so nothing is done. A leader who may not renew ends, and so may have ended the story.
         for verb in ["get", "create", "update"] {
             table["\(verb) leases.coordination.k8s.io"] = Entry(sign: .readiness, isOverAnyway: verb == "update")
@@ -106,6 +117,6 @@ struct MissingRight: Sendable {
         "list jobs.batch", "watch mlmodels.assay.dev", "get namespaces", "create jobs.batch", "patch services",
         "delete deployments.apps", "patch deployments.apps/scale", "update trainingjobs.assay.dev/finalizers",
         "patch mlmodels.assay.dev/status", "create events.events.k8s.io", "get pods",
-        "list events", "update leases.coordination.k8s.io",
+        "list events", "update leases.coordination.k8s.io", "create tokenreviews.authentication.k8s.io",
     ]
 }

@@ -124,13 +124,6 @@ extension Stories {
             return kills.withLock { $0 }
         }
 
-        /// Where pods find what runs on their node.
-        private static func nodeAddress(_ world: StoryWorld) async throws -> String {
-            let nodes = try await world.client.listAll(.nodes, namespace: nil).items
-            let addresses = nodes.first?["status", "addresses"]?.array ?? []
-            return try #require(addresses.first { $0["type"] == "InternalIP" }?["address"]?.string)
-        }
-
         @Test func aRegistryThatIsKilledTenTimesCostsNoTraining() async throws {
             let directory = try TemporaryDirectory()
             defer { directory.remove() }
@@ -151,7 +144,7 @@ extension Stories {
             ]
             try await StoryWorld.run(on: .local) { world in
                 let registry = try StoreServer.registry(
-                    at: try await Self.nodeAddress(world), in: directory.path,
+                    at: try await world.nodeAddress(), in: directory.path,
                     authentication: "htpasswd: {realm: test, path: \(directory.path)/passwords}")
                 let secret = [
                     ".dockerconfigjson":
@@ -197,7 +190,7 @@ extension Stories {
             let relay = try FreePort.find()
             try await StoryWorld.run(on: backend) { world in
                 let bucket = try StoreServer.bucket(
-                    "models", at: try await Self.nodeAddress(world), in: directory.path, tls: true, relays: [relay],
+                    "models", at: try await world.nodeAddress(), in: directory.path, tls: true, relays: [relay],
                     cuts: 5)
                 try await bucket.running {
                     try await world.withOperator(image: "assay:0.1.0") {

@@ -12,6 +12,8 @@ struct RightsStory: Sendable {
     var isOver: @Sendable (StoryWorld) async throws -> Bool
     /// The operator's, where its pods run it.
     var image: String?
+    /// What is there before the operator is.
+    var prepare: @Sendable (StoryWorld) async throws -> Void = { _ in }
 
     /// A model whose server does nothing, and costs next to nothing.
     private static func model(seconds: Int = 3600, replicas: Int = 1) -> String {
@@ -268,6 +270,62 @@ struct RightsStory: Sendable {
             }
         }
     }
+
+    // MARK: Pushes
+
+    /// A training that ends once its push was taken.
+    static let push = RightsStory(
+        begin: { world in
+            try await world.apply(
+                yaml: """
+                    apiVersion: v1
+                    kind: Service
+                    metadata: {name: assay-push}
+                    spec: {ports: [{name: push, port: 443, targetPort: 8443, protocol: TCP}]}
+                    ---
+                    apiVersion: assay.dev/v1alpha1
+                    kind: TrainingJob
+                    metadata: {name: alone}
+                    spec:
+                      backoffLimit: 0
+                      template:
+                        spec:
+                          restartPolicy: Never
+                          containers:
+                          - name: train
+                            image: registry.local/toy:1
+                            command:
+                            - /bin/sh
+                            - -c
+                            - >-
+                              until curl --silent --show-error --fail --max-time 10 --cacert "$ASSAY_PUSH_CA_FILE"
+                              --header "Content-Type: application/json"
+                              --header "Authorization: Bearer $(cat $ASSAY_PUSH_TOKEN_FILE)"
+                              --data '{"progressPercentage": 50}' "$ASSAY_PUSH_URL"; do sleep 1; done
+                    """)
+        },
+        isOver: { world in try await world.client.get(.trainingJobs, world.key("alone")).isTrue("Ready") })
+
+    /// Certificates that somebody has broken are made anew.
+    static let brokenCertificates = RightsStory(
+        begin: { try await $0.apply(yaml: model()) }, isOver: { try await isServing($0) },
+        prepare: { world in
+            let metadata: JSONValue = ["name": "assay-push-tls", "namespace": .string(world.namespace)]
+            _ = try await world.client.create(.secrets, ["metadata": metadata], fieldManager: "somebody")
+        })
+
+    /// Authorities of an earlier time are replaced.
+    static let oldAuthorities = RightsStory(
+        begin: { try await $0.apply(yaml: model()) }, isOver: { try await isServing($0) },
+        prepare: { world in
+            let metadata: JSONValue = [
+                "name": .string(PushChannel.authorities), "namespace": .string(world.namespace),
+                "labels": [Label.managedBy: .string(Label.manager)],
+            ]
+            _ = try await world.client.create(
+                .configMaps, ["metadata": metadata, "data": [PushChannel.authoritiesKey: "old"]],
+                fieldManager: "somebody")
+        })
 
     static let ownPodName = "self"
 

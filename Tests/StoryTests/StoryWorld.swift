@@ -105,17 +105,22 @@ struct StoryWorld: Sendable {
     // MARK: The operator
 
     /// Runs the operator in this process while `body` runs.
-    /// - Parameter image: of the program, where pods are to run it.
+    /// - Parameters:
+    ///   - image: of the program, where pods are to run it.
+    ///   - push: where trainings push to.
+    ///   - onTakingPushes: told of the port, once pushes are taken.
     func withOperator<Result: Sendable>(
-        image: String? = nil, _ transportOf: (CurlTransport) -> any HTTPTransport = { $0 },
+        image: String? = nil, push: OperatorConfiguration.Push? = nil,
+        onTakingPushes: @escaping @Sendable (Int) -> Void = { _ in },
+        _ transportOf: (CurlTransport) -> any HTTPTransport = { $0 },
         _ body: @escaping @Sendable () async throws -> Result
     ) async throws -> Result {
         let configuration = try await cluster.serviceAccount(TestCluster.operatorAccount)
         let transport = try CurlTransport(configuration.transport)
         defer { transport.shutdown() }
         let daemon = AssayOperator(
-            configuration: OperatorConfiguration(image: image), cluster: configuration,
-            transport: transportOf(transport), logger: logger)
+            configuration: OperatorConfiguration(image: image, push: push), cluster: configuration,
+            transport: transportOf(transport), logger: logger, onTakingPushes: onTakingPushes)
         return try await withThrowingTaskGroup(of: Result?.self) { group in
             group.addTask {
                 try await daemon.run()
@@ -235,6 +240,13 @@ struct StoryWorld: Sendable {
             \(await aftermath())
             """)
         throw StoryFailure()
+    }
+
+    /// Where pods find what runs on their node.
+    func nodeAddress() async throws -> String {
+        let nodes = try await client.listAll(.nodes, namespace: nil).items
+        let addresses = nodes.first?["status", "addresses"]?.array ?? []
+        return try #require(addresses.first { $0["type"] == "InternalIP" }?["address"]?.string)
     }
 
     /// Asks again and again, for a minute, until the answer is yes.

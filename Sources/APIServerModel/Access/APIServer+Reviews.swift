@@ -36,14 +36,7 @@ extension APIServer {
             guard let token = json["spec", "token"]?.string, !token.isEmpty else {
                 throw .badRequest("token is required for TokenReview in authentication")
             }
-            if let user = user(ofToken: token, now: context.now) {
-                json["status"] = [
-                    "authenticated": true,
-                    "user": ["username": .string(user.name), "groups": JSONValue(user.groups)],
-                ]
-            } else {
-                json["status"] = ["authenticated": false, "error": "the token is unknown or has expired"]
-            }
+            json["status"] = tokenStatus(token, json["spec"] ?? [:], now: context.now)
             return Self.json(json, status: 201)
         default: return nil
         }
@@ -95,54 +88,5 @@ extension APIServer {
                 if !rule.names.isEmpty { json["resourceNames"] = JSONValue(rule.names) }
                 return json
             })
-    }
-
-    /// Issues a token for a service account (`TokenRequest`). The owner learns of it through ``user(ofToken:now:)``.
-    mutating func issueToken(_ request: ResourceRequest, _ context: RequestContext) throws(APIFailure) -> APIResponse {
-        let account = try existing(request)
-        var json = try document(context)
-        let wanted = json["spec", "expirationSeconds"]?.int ?? 3600
-        guard wanted >= 600 else {
-            let type = ResourceType(group: "authentication.k8s.io", version: "v1", plural: "", kind: "TokenRequest")
-            throw .invalid(
-                type, "",
-                [
-                    .invalid(
-                        "spec.expirationSeconds", JSONValue(wanted), "may not specify a duration less than 10 minutes")
-                ])
-        }
-        let seconds = min(wanted, 86_400)
-        let token = "assay." + generator.uid() + "." + generator.uid()
-        let expiry = context.now.truncatedToSeconds + .seconds(seconds)
-        tokens[token] = IssuedToken(
-            namespace: account.namespace ?? "", account: account.name, uid: account.uid, expiry: expiry)
-        json["spec", "expirationSeconds"] = JSONValue(seconds)
-        json["status"] = ["token": .string(token), "expirationTimestamp": .string(expiry.description)]
-        return Self.json(json, status: 201)
-    }
-
-    /// Whom a token that this server has issued stands for; nil when it is unknown, has expired, or its account is gone.
-    public func user(ofToken token: String, now: Timestamp) -> UserInfo? {
-        guard let issued = tokens[token], now < issued.expiry,
-            entry(.serviceAccounts, namespace: issued.namespace, name: issued.account)?.uid == issued.uid
-        else { return nil }
-        return .serviceAccount(namespace: issued.namespace, name: issued.account)
-    }
-}
-
-/// What a service account's token stands for.
-struct IssuedToken: Sendable, Hashable {
-    var namespace: String
-    var account: String
-    var uid: String
-    var expiry: Timestamp
-}
-
-extension UserInfo {
-    /// A pod's identity.
-    public static func serviceAccount(namespace: String, name: String) -> UserInfo {
-        UserInfo(
-            name: "system:serviceaccount:\(namespace):\(name)",
-            groups: ["system:serviceaccounts", "system:serviceaccounts:\(namespace)", "system:authenticated"])
     }
 }

@@ -36,6 +36,8 @@ public struct APIServerOptions: Sendable {
     public var serverAddress = ""
     public var gitVersion = "v1.31.0"
     public var authorization = Authorization.allowAll
+    /// What tokens of service accounts are for unless a request for one says so; the first is their issuer too.
+    public var apiAudiences = ["https://kubernetes.default.svc.cluster.local"]
     /// The admission plugin OwnerReferencesPermissionEnforcement, which is off by default, and on in OpenShift.
     public var enforcesOwnerPermissions = false
     /// A watch from a forgotten version is refused by a 410 status instead of an ERROR event; servers do either.

@@ -16,22 +16,28 @@ public enum MetricValue: Sendable, Hashable, CustomStringConvertible {
 
     /// Reads a number as text: what JSON allows, and the names that languages print for what it does not.
     public init(text: String) {
-        let isBlank = { (character: Character) in " \t\n\r\r\n".contains(character) }
-        let trimmed = String(text.drop(while: isBlank).reversed().drop(while: isBlank).reversed())
-        switch trimmed.lowercased() {
+        let isBlank = { (byte: UInt8) in byte == 0x20 || byte == 0x09 || byte == 0x0A || byte == 0x0D }
+        var bytes = text.utf8.drop(while: isBlank)
+        while let last = bytes.last, isBlank(last) { bytes.removeLast() }
+        // Double(_:) also reads hexadecimal, which nobody means here, and names, which are below.
+        if bytes.allSatisfy(Self.isOfNumbers), let value = Double(Substring(bytes)) {
+            self = value.isFinite ? .finite(value) : .infinite(negative: value < 0)
+            return
+        }
+        switch Substring(bytes).lowercased() {
         case "nan", "+nan", "-nan": self = .notANumber
         case "inf", "+inf", "infinity", "+infinity": self = .infinite(negative: false)
         case "-inf", "-infinity": self = .infinite(negative: true)
-        default:
-            let allowed = trimmed.utf8.allSatisfy {
-                (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) || "+-.eE".utf8.contains($0)
-            }
-            // Double(_:) also reads hexadecimal, which nobody means here.
-            if allowed, let value = Double(trimmed) {
-                self = value.isFinite ? .finite(value) : .infinite(negative: value < 0)
-            } else {
-                self = .unparsable(String(text.prefix(64)))
-            }
+        default: self = .unparsable(String(text.prefix(64)))
+        }
+    }
+
+    private static func isOfNumbers(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "+"), UInt8(ascii: "-"), UInt8(ascii: "."),
+            UInt8(ascii: "e"), UInt8(ascii: "E"):
+            true
+        default: false
         }
     }
 

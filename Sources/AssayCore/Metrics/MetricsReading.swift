@@ -158,7 +158,7 @@ public struct MetricsReading: Sendable, Hashable {
     ///
     /// Python's `json.dumps` writes `NaN` and `Infinity` bare, which is not JSON, and a number may be out of a double's
     /// range; quoted, each is judged by itself. A word that means nothing becomes a value that is no number.
-    private static func quotingBareTokens(_ text: ArraySlice<UInt8>) -> [UInt8] {
+    static func quotingBareTokens(_ text: ArraySlice<UInt8>) -> [UInt8] {
         var result: [UInt8] = []
         result.reserveCapacity(text.count + 64)
         var inString = false

@@ -28,6 +28,10 @@ public struct TrainingJobObservation: Sendable, Hashable {
     public var records: [String: StepRecord]
     /// The image of the operator, which fetches and seals the artifacts of steps; nil while it is not known.
     public var operatorImage: String?
+    /// How its pods push; nil where they cannot.
+    public var push: PushChannel?
+    /// What pods have pushed of its attempts, as far as this replica has heard it.
+    public var pushes: [PushedProgress]
     /// All of it was just read from the server, not from caches.
     public var isLive: Bool
 
@@ -37,7 +41,8 @@ public struct TrainingJobObservation: Sendable, Hashable {
         checkpointClaims: [String: ClaimObservation] = [:], services: [ServiceObservation] = [],
         serverVersion: ServerVersion? = nil, defaultStore: DefaultStore = .unknown,
         references: [TemplateReference: ReferenceObservation] = [:],
-        records: [String: StepRecord] = [:], operatorImage: String? = nil, isLive: Bool = false
+        records: [String: StepRecord] = [:], operatorImage: String? = nil, push: PushChannel? = nil,
+        pushes: [PushedProgress] = [], isLive: Bool = false
     ) {
         self.trainingJob = trainingJob
         self.jobs = jobs
@@ -52,6 +57,8 @@ public struct TrainingJobObservation: Sendable, Hashable {
         self.references = references
         self.records = records
         self.operatorImage = operatorImage
+        self.push = push
+        self.pushes = pushes
         self.isLive = isLive
     }
 }

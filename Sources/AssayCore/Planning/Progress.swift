@@ -19,6 +19,7 @@ extension ProgressingStatus {
 extension TrainingJobStatus: ProgressingStatus {
     var withoutProgress: Self {
         var result = self
+        result.progress = nil
         for index in result.conditions.indices { result.conditions[index].message = "" }
         for index in result.attempts.indices { result.attempts[index].message = nil }
         for step in result.steps.indices {

@@ -3,11 +3,14 @@ import KubernetesModel
 
 extension TrainingJob {
     /// The Job of an attempt of the short form, as it is created.
-    func renderedJob(name: String, spec: TrainingJobSpec, template: PodTemplate) -> JSONValue {
+    /// - Parameter push: how its containers push; nil where they cannot.
+    func renderedJob(
+        name: String, spec: TrainingJobSpec, template: PodTemplate, push: PushChannel? = nil
+    ) -> JSONValue {
         var labels = [Label.managedBy: Label.manager]
         labels[Label.trainingJob] = metadata.name
         var job = renderedJob(name: name, spec: spec, labels: labels)
-        job["spec", "template"] = Self.renderedPod(run: name, spec: spec, template: template, labels: labels)
+        job["spec", "template"] = renderedPod(run: name, spec: spec, template: template, labels: labels, push: push)
         job["spec", "podFailurePolicy"] = spec.podFailurePolicy
         return job
     }
@@ -16,15 +19,18 @@ extension TrainingJob {
     /// - Parameters:
     ///   - key: under which the store shall have what it makes; see ``StepKey``.
     ///   - image: the operator's, which fetches and seals.
+    ///   - push: how its containers push; nil where they cannot.
     func renderedJob(
-        name: String, spec: TrainingJobSpec, step: TrainingStep, inputs: [SealedArtifact], key: String?, image: String
+        name: String, spec: TrainingJobSpec, step: TrainingStep, inputs: [SealedArtifact], key: String?, image: String,
+        push: PushChannel? = nil
     ) -> JSONValue {
         var labels = [Label.managedBy: Label.manager, Label.step: step.name]
         labels[Label.trainingJob] = metadata.name
         var job = renderedJob(name: name, spec: spec, labels: labels)
         let nodes = NodeGroup(of: step, in: self)
         let pod = StepPod(
-            job: name, run: workflowRun, spec: spec, step: step, inputs: inputs, key: key, nodes: nodes, image: image)
+            job: name, run: workflowRun, spec: spec, step: step, inputs: inputs, key: key, nodes: nodes, image: image,
+            push: push, owner: metadata.key)
         job["spec", "template"] = pod.rendered(labels: labels)
         job["spec", "podFailurePolicy"] = pod.failurePolicy
         nodes?.apply(to: &job)
@@ -58,8 +64,8 @@ extension TrainingJob {
         return job
     }
 
-    private static func renderedPod(
-        run: String, spec: TrainingJobSpec, template: PodTemplate, labels: [String: String]
+    private func renderedPod(
+        run: String, spec: TrainingJobSpec, template: PodTemplate, labels: [String: String], push: PushChannel?
     ) -> JSONValue {
         var pod = PodRendering(template)
         pod.addLabels(labels)
@@ -71,6 +77,7 @@ extension TrainingJob {
                 ContainerContract.training(run: run, spec: spec, container: container), to: &container)
             PodRendering.fallBackToLogs(&container)
         }
+        push?.add(to: &pod, namespace: metadata.namespace ?? "", name: metadata.name)
         return pod.template
     }
 }

@@ -20,6 +20,10 @@ struct StepPod {
     let nodes: NodeGroup?
     /// The operator's.
     let image: String
+    /// How the user's containers push; nil where they cannot.
+    let push: PushChannel?
+    /// The TrainingJob.
+    let owner: ObjectKey
 
     private static let checkpointVolume = ArtifactContainer.prefix + "checkpoint"
     private static let checkpointDirectory = ArtifactContainer.root + "/checkpoint"
@@ -44,6 +48,7 @@ struct StepPod {
             PodRendering.fallBackToLogs(&container)
             PodRendering.mount(mounts(readOnlyInputs: true) + checkpointMounts, in: &container)
         }
+        push?.add(to: &pod, namespace: owner.namespace ?? "", name: owner.name)
         if let nodes { pod.template["spec", "subdomain"] = .string(nodes.service) }
         var first = [fetch]
         first += pod.template["spec", "initContainers"]?.array ?? []

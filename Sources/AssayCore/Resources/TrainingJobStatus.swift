@@ -35,6 +35,8 @@ public struct TrainingJobStatus: Sendable, Hashable {
     /// What the comparison of the holdout with what training has read has come to; nil where there is no holdout, and until
     /// that is known.
     public var independence: Independence?
+    /// What the training has said of itself while it ran.
+    public var progress: PushedProgress?
     /// What an artifact that was made elsewhere has brought; each step of a workflow has its own outputs.
     public var artifacts: [SealedArtifact]
     /// What was said of the same product before, as the store has it.
@@ -100,6 +102,7 @@ public struct TrainingJobStatus: Sendable, Hashable {
         metrics = try cursor["metrics"].map { element throws(JSONShapeError) in try Metric(json: element) }
         metricsMessage = try cursor["metricsMessage"].optionalString()
         independence = cursor["independence"].exists ? try Independence(json: cursor["independence"]) : nil
+        progress = cursor["progress"].exists ? try PushedProgress(json: cursor["progress"]) : nil
         artifacts = try cursor["artifacts"].map { element throws(JSONShapeError) in try SealedArtifact(json: element) }
         judgement = cursor["judgement"].exists ? try SealedJudgement(json: cursor["judgement"]) : nil
         images = try cursor["images"].map { element throws(JSONShapeError) in try ContainerImage(json: element) }
@@ -125,6 +128,7 @@ public struct TrainingJobStatus: Sendable, Hashable {
         if !metrics.isEmpty { result["metrics"] = JSONValue(metrics.map(\.json)) }
         result["metricsMessage"] = JSONValue(metricsMessage)
         result["independence"] = independence?.json
+        result["progress"] = progress?.json
         if !artifacts.isEmpty { result["artifacts"] = JSONValue(artifacts.map(\.json)) }
         result["judgement"] = judgement?.json
         if !images.isEmpty { result["images"] = JSONValue(images.map(\.json)) }

@@ -175,11 +175,12 @@ struct StepPlanner {
             var pinned = step
             pinned.template = step.template.pinned(to: status.images)
             rendered = job.renderedJob(
-                name: name, spec: specOfAttempt, step: pinned, inputs: inputs ?? [], key: status.key, image: image)
+                name: name, spec: specOfAttempt, step: pinned, inputs: inputs ?? [], key: status.key, image: image,
+                push: observed.push)
             // Ours are added to it by what it says of itself.
             checked = step.template.json
         } else {
-            rendered = job.renderedJob(name: name, spec: spec, template: step.template)
+            rendered = job.renderedJob(name: name, spec: spec, template: step.template, push: observed.push)
             checked = rendered["spec", "template"] ?? .null
         }
         let refusals = PodCheck.problems(in: checked, at: path, policy: observed.policy)

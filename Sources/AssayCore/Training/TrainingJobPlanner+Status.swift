@@ -154,6 +154,7 @@ extension TrainingJobPlanner {
 
     mutating func finish() -> Plan {
         status.conditions = conditions.conditions
+        status.progress = status.latestProgress(observed.pushes)
         // Ten attempts are more than are ever made; the oldest would go first.
         status.attempts = status.attempts.suffix(10)
         result.status = StatusWrite(metadata: job.metadata, from: old, to: status)

@@ -3,12 +3,12 @@ import KubernetesModel
 
 /// Endpoints and EndpointSlices of Services that select pods.
 ///
-/// A Service without a selector is left to whoever writes its endpoints.
+/// The endpoints of a Service without a selector are left to whoever writes them, and mirrored in slices.
 public struct EndpointsPlanner: Sendable {
     static let managedBy = "endpointslice-controller.k8s.io"
 
     /// False where the server has no `discovery.k8s.io/v1`.
-    private let writesSlices: Bool
+    let writesSlices: Bool
 
     public init(writesSlices: Bool = true) { self.writesSlices = writesSlices }
 
@@ -20,9 +20,8 @@ public struct EndpointsPlanner: Sendable {
         service: JSONValue, pods: [JSONValue], endpoints: JSONValue?, slices: [JSONValue], now: Timestamp
     ) -> ControllerPlan {
         let selector = service["spec", "selector"]?.stringMap ?? [:]
-        if selector.isEmpty || service.isTerminating || service["spec", "type"]?.string == "ExternalName" {
-            return ControllerPlan()
-        }
+        if service.isTerminating || service["spec", "type"]?.string == "ExternalName" { return ControllerPlan() }
+        if selector.isEmpty { return planMirror(service: service, endpoints: endpoints, slices: slices) }
         let backends =
             pods
             .filter { pod in selector.allSatisfy { pod.labels[$0.key] == $0.value } }

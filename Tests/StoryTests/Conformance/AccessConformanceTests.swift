@@ -162,6 +162,68 @@ extension Stories {
             }
         }
 
+        @Test(arguments: Backend.all) func aTokenIsForItsAudiencesAndEndsWithItsPod(_ backend: Backend) async throws {
+            try await ConformanceWorld.run(on: backend) { world in
+                // Of a node that is not there, so that nothing holds its deletion back.
+                let pod = try await world.send(.post, Path.pods, Sample.pod("bound", ["nodeName": "nowhere"]))
+                let uid = try #require(pod.json["metadata", "uid"], "\(pod)")
+                func request(_ spec: JSONValue) async throws -> Answer {
+                    try await world.send(
+                        .post, Path.core + "serviceaccounts/default/token",
+                        ["apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec])
+                }
+                func review(_ token: JSONValue?, _ audiences: JSONValue? = nil) async throws -> JSONValue {
+                    var spec: JSONValue = ["token": token ?? .null]
+                    spec["audiences"] = audiences
+                    let answer = try await world.send(
+                        .post, "/apis/authentication.k8s.io/v1/tokenreviews",
+                        ["apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": spec])
+                    #expect(answer.status == 201, "\(answer)")
+                    return answer.json["status"] ?? .null
+                }
+                func reference(_ name: String, _ uid: JSONValue, kind: String = "Pod") -> JSONValue {
+                    ["apiVersion": "v1", "kind": .string(kind), "name": .string(name), "uid": uid]
+                }
+                for (what, reference, status) in [
+                    ("another pod of that name", reference("bound", "00000000-0000-4000-8000-000000000000"), 409),
+                    ("no pod", reference("none", uid), 404),
+                    ("what no token is bound to", reference("bound", uid, kind: "ConfigMap"), 400),
+                ] {
+                    let refused = try await request(["boundObjectRef": reference])
+                    #expect(refused.status == status, "\(what): \(refused)")
+                }
+                let bound = reference("bound", uid)
+                let issued = try await request([
+                    "audiences": ["push.example", "other.example"], "boundObjectRef": bound, "expirationSeconds": 600,
+                ])
+                #expect(issued.status == 201, "\(issued)")
+                #expect(issued.json["spec", "audiences"] == ["push.example", "other.example"])
+                let token = issued.json["status", "token"]
+                let parts = (token?.string ?? "").split(separator: ".")
+                #expect(parts.count == 3, "a JSON Web Token")
+
+                #expect(try await review(token)["authenticated"] != true, "the API server is not its audience")
+                #expect(try await review(token, ["none.example"])["authenticated"] != true)
+                let known = try await review(token, ["push.example", "none.example"])
+                #expect(known["authenticated"] == true, "\(known)")
+                #expect(known["audiences"] == ["push.example"], "\(known)")
+                #expect(known["user", "uid"]?.string?.isEmpty == false)
+                let extra = known["user", "extra"]
+                #expect(extra?["authentication.kubernetes.io/pod-name"] == ["bound"], "\(known)")
+                #expect(extra?["authentication.kubernetes.io/pod-uid"] == .array([uid]), "\(known)")
+
+                let plain = try await request([:])
+                let ofServer = try await review(plain.json["status", "token"])
+                #expect(ofServer["authenticated"] == true && ofServer["audiences"] == plain.json["spec", "audiences"])
+
+                _ = try await world.send(.delete, Path.pods + "/bound", ["gracePeriodSeconds": 0])
+                // The server may believe for ten seconds what it has found out.
+                try await world.eventually("the token has ended with its pod") {
+                    try await review(token, ["push.example"])["authenticated"] != true
+                }
+            }
+        }
+
         @Test(arguments: Backend.all) func pathsAndVerbsThatAreNoneAreSaidToBe(_ backend: Backend) async throws {
             try await ConformanceWorld.run(on: backend) { world in
                 let root = Path.maps + "/kube-root-ca.crt"

@@ -7,6 +7,8 @@ struct PodPlan: Sendable, Hashable {
     enum Action: Sendable, Hashable {
         /// Make the volumes and the network.
         case prepare
+        /// Write new tokens into the volumes that have some, before the old ones expire.
+        case renewTokens
         /// Get the image and start the container.
         case start(String)
         /// Ask the container to stop, and kill it after `grace`.
@@ -41,6 +43,9 @@ struct PodPlan: Sendable, Hashable {
         guard state.address != nil else {
             if due(state.nextPreparation, now) { actions.append(.prepare) }
             return
+        }
+        if let renewal = state.nextTokenRenewal, !PodOutcome(pod, state).isFinal, due(renewal, now) {
+            actions.append(.renewTokens)
         }
         for container in pod.allContainers where state.isRunning(container) { planRunning(container, pod, state, now) }
         planContainers(pod, state, now)

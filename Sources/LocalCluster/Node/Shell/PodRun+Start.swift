@@ -19,11 +19,12 @@ extension PodRun {
         do {
             if attachment == nil { attachment = try await context.network.attach() }
             let address = attachment?.address ?? ""
-            let sources = try await volumeSources(address: address)
+            let sources = try await volumeSources(of: pod.volumes, address: address)
             for volume in pod.volumes { volumes[volume.name] = try await make(volume, sources) }
             try writePodFiles(address: address)
             state.address = address
             state.preparationProblem = nil
+            state.nextTokenRenewal = sources.tokenRenewal.map { context.time.monotonicNow() + $0 }
         } catch {
             let problem = "\(error)"
             state.preparationFailures += 1
@@ -56,9 +57,25 @@ extension PodRun {
         return VolumeLocation(directory: directory, isReadOnly: isReadOnly)
     }
 
-    private func volumeSources(address: String) async throws -> VolumePlan.Sources {
+    /// Writes the volumes anew that have tokens in them, with all that is beside those.
+    func renewTokens() async {
+        let volumes = pod.volumes.filter { !VolumePlan.needs(of: $0).tokens.isEmpty }
+        do {
+            let sources = try await volumeSources(of: volumes, address: state.address ?? "")
+            for volume in volumes { _ = try await make(volume, sources) }
+            state.nextTokenRenewal = sources.tokenRenewal.map { context.time.monotonicNow() + $0 }
+        } catch {
+            // A fifth of the old tokens' life is left to try again in.
+            logger.warning("cannot renew the pod's tokens; trying again", metadata: ["error": "\(error)"])
+            state.nextTokenRenewal = context.time.monotonicNow() + .seconds(10)
+        }
+    }
+
+    private func volumeSources(
+        of volumes: [NodeVolume], address: String
+    ) async throws -> VolumePlan.Sources {
         var needs = VolumePlan.Needs()
-        for volume in pod.volumes {
+        for volume in volumes {
             let more = VolumePlan.needs(of: volume)
             needs.configMaps.formUnion(more.configMaps)
             needs.secrets.formUnion(more.secrets)
@@ -71,9 +88,13 @@ extension PodRun {
         sources.configMaps = try await fetch(.configMaps, needs.configMaps)
         sources.secrets = try await fetch(.secrets, needs.secrets)
         sources.claims = try await fetch(.persistentVolumeClaims, needs.claims)
-        let volumes = Set(sources.claims.values.compactMap { $0["spec", "volumeName"]?.string }).filter { !$0.isEmpty }
-        sources.volumes = try await fetch(.persistentVolumes, volumes)
-        for token in needs.tokens { sources.tokens[token] = try await requestToken(token) }
+        let names = Set(sources.claims.values.compactMap { $0["spec", "volumeName"]?.string }).filter { !$0.isEmpty }
+        sources.volumes = try await fetch(.persistentVolumes, names)
+        for token in needs.tokens {
+            guard let issued = try await requestToken(token) else { continue }
+            sources.tokens[token] = issued.text
+            sources.tokenRenewal = min(sources.tokenRenewal ?? issued.renewal, issued.renewal)
+        }
         return sources
     }
 
@@ -92,7 +113,9 @@ extension PodRun {
         return found
     }
 
-    private func requestToken(_ token: VolumePlan.Token) async throws(KubernetesError) -> String? {
+    private func requestToken(
+        _ token: VolumePlan.Token
+    ) async throws(KubernetesError) -> (text: String, renewal: Duration)? {
         var spec: JSONValue = [
             "expirationSeconds": JSONValue(token.expirationSeconds),
             "boundObjectRef": [
@@ -109,7 +132,9 @@ extension PodRun {
         ]
         let answer = try await context.client.create(
             .serviceAccounts, request, subresource: "token", fieldManager: NodeContext.fieldManager)
-        return answer["status", "token"]?.string
+        // The server may have made it shorter than was asked for.
+        let seconds = answer["spec", "expirationSeconds"]?.int ?? token.expirationSeconds
+        return answer["status", "token"]?.string.map { ($0, VolumePlan.Token.renewal(lifetime: seconds)) }
     }
 
     /// `/etc/hosts` and `/etc/resolv.conf` as the pod sees them.

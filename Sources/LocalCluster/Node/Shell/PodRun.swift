@@ -98,6 +98,7 @@ actor PodRun {
     private func carryOut(_ action: PodPlan.Action) async {
         switch action {
         case .prepare: await prepare()
+        case .renewTokens: await renewTokens()
         case .start(let name):
             if let container = container(name) { await start(container) }
         case .stop(let name, let grace, let why): stop(name, grace, why)

@@ -34,8 +34,11 @@ struct VolumeDirectory: Sendable {
             for file in files {
                 let path = "\(directory)/\(file.path)"
                 if let slash = path.lastIndex(of: "/") { try FileSystem.makeDirectories(String(path[..<slash])) }
-                try FileSystem.write(file.bytes, to: path, mode: file.mode | (group == nil ? 0 : 0o040))
-                if let group, geteuid() == 0 { chown(path, uid_t.max, gid_t(clamping: group)) }
+                // Whoever reads meanwhile reads the old file or the new one.
+                let draft = path + ".assay-new"
+                try FileSystem.write(file.bytes, to: draft, mode: file.mode | (group == nil ? 0 : 0o040))
+                if let group, geteuid() == 0 { chown(draft, uid_t.max, gid_t(clamping: group)) }
+                guard rename(draft, path) == 0 else { throw FileError("rename to", path) }
             }
             return directory
         case .image(let name, _):

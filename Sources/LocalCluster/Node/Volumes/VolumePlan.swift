@@ -32,6 +32,10 @@ enum VolumePlan: Sendable, Hashable {
     struct Token: Sendable, Hashable {
         var audience: String?
         var expirationSeconds: Int
+
+        /// How long a token that was issued for so many seconds is used, by the kubelet's rule: for four fifths of them, and a
+        /// day at most.
+        static func renewal(lifetime seconds: Int) -> Duration { min(.seconds(seconds) * 0.8, .seconds(86_400)) }
     }
 
     /// The objects and facts that volumes are planned from.
@@ -42,6 +46,8 @@ enum VolumePlan: Sendable, Hashable {
         /// By name.
         var volumes: [String: JSONValue] = [:]
         var tokens: [Token: String] = [:]
+        /// How long the first of them is used; nil where there are none.
+        var tokenRenewal: Duration?
         var podIP = ""
         var hostIP = ""
         var nodeName = ""
