@@ -239,6 +239,10 @@ import Testing
                 $0["name"] == "ASSAY_CANDIDATE_URL" && $0["value"]?.string?.hasSuffix(":8080") == true
             })
         #expect(job["spec", "backoffLimit"] == 0)
+        // What the prover has found is read when the test has ended, whose deadline is 600 s.
+        let lifetimes = world.all(.jobs).filter { $0["metadata", "labels", Label.proof] != nil }
+            .compactMap { $0["spec", "ttlSecondsAfterFinished"]?.int }
+        #expect(lifetimes == [1200, 1200])
         world.endJob(
             job["metadata", "name"]?.string ?? "", passes ? "Complete" : "Failed", reason: "BackoffLimitExceeded")
         try world.settle()

@@ -68,7 +68,7 @@ extension Stories {
             let state = try JSONValue(parsing: try await get("/debug/state?format=json"))
             #expect(state["process", "version"]?.string == AssayOperator.version)
             let caches = state["caches"]?.array ?? []
-            #expect(caches.count == 6)
+            #expect(caches.count == 7)
             #expect(caches.allSatisfy { $0["watch"] == "watching" && $0["lastError"] == .null })
             #expect(state["failing"] == [])
             let writes = state["latest writes"]?.array ?? []

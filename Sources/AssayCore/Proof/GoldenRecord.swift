@@ -12,7 +12,7 @@ public struct GoldenRecord: Sendable, Hashable {
 
     /// What a golden artifact may have together.
     public static let most = 10_000
-    public static let mostBytes = 16 << 20
+    public static let mostBytes = 8 << 20
 
     /// Why it cannot be used.
     public struct Problem: Error, Sendable, Hashable, CustomStringConvertible {

@@ -138,7 +138,7 @@ extension MLModelPlanner {
         let job = finished(
             rendering.testName(test, proof), telling: "the test \(test.name) runs against \(rendering.revision.name)"
         ) {
-            rendering.test(test, proof, run: run.run ?? run.trainingJob)
+            rendering.test(test, proof, spec.validation, run: run.run ?? run.trainingJob)
         }
         guard let job else { return nil }
         guard !job.isComplete else {

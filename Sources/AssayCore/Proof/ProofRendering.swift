@@ -69,6 +69,11 @@ struct ProofRendering {
 
     // MARK: Jobs
 
+    /// How long a Job goes on being there when it has ended: its result is read when all have ended.
+    private static func lifetime(_ validation: MLModelSpec.Validation) -> Int {
+        RecordPod.lifetime + validation.tests.reduce(0) { $0 + min($1.deadline, 86_400) }
+    }
+
     func proverName(_ proof: Proof) -> String {
         ChildName.make(prefix: model.metadata.name, suffix: "prove", identity: [model.metadata.uid, proof.id])
     }
@@ -103,7 +108,7 @@ struct ProofRendering {
             let width = validation.load?.concurrency ?? MLModelSpec.Load.defaultConcurrency
             arguments += ["--load-seconds", String(seconds), "--load-concurrency", String(width)]
         }
-        return model.storeJob(
+        var job = model.storeJob(
             name: proverName(proof), patience: store.patience + seconds, container: ArtifactContainer.prove,
             labels: proverLabels
         ) { labels in
@@ -112,11 +117,15 @@ struct ProofRendering {
                 mounts: [ArtifactContainer.mount(volume, scratch)] + ours.storeMounts(readOnly: false),
                 volumes: [ArtifactContainer.emptyVolume(volume)] + ours.storeVolumes, like: like, labels: labels)
         }
+        job["spec", "ttlSecondsAfterFinished"] = JSONValue(Self.lifetime(validation))
+        return job
     }
 
     /// A test that fails is not tried again: what passes at the third attempt is not proven. A pod that its node has lost has
     /// said nothing.
-    func test(_ test: MLModelSpec.CandidateTest, _ proof: Proof, run: String) -> JSONValue {
+    func test(
+        _ test: MLModelSpec.CandidateTest, _ proof: Proof, _ validation: MLModelSpec.Validation, run: String
+    ) -> JSONValue {
         let labels = proverLabels.merging([Label.managedBy: Label.manager, Label.model: model.metadata.name]) { $1 }
         var pod = PodRendering(test.template)
         pod.addLabels(labels)
@@ -138,7 +147,7 @@ struct ProofRendering {
             "spec": [
                 "podReplacementPolicy": "Failed", "backoffLimit": 0,
                 "activeDeadlineSeconds": JSONValue(test.deadline),
-                "ttlSecondsAfterFinished": JSONValue(RecordPod.lifetime), "template": pod.template,
+                "ttlSecondsAfterFinished": JSONValue(Self.lifetime(validation)), "template": pod.template,
                 "podFailurePolicy": [
                     "rules": [
                         [
