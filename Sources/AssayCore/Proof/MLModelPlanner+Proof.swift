@@ -41,12 +41,13 @@ extension MLModelPlanner {
 
     /// The fence goes when the candidate is proven, or is none any more; and with it whatever still tries it.
     mutating func tidyProofs(_ spec: MLModelSpec) {
-        let proven = status.revisions.filter { $0.state == .rollingOut && !isProven($0, spec) }
-        let names = Set(proven.map(\.name))
+        // What the proof has come to stands in status first, for else it would be fenced off again after a crash in between.
+        let tried = (status.revisions + old.revisions).filter { $0.state == .rollingOut && !isProven($0, spec) }
+        let names = Set(tried.map(\.name))
         for part in observed.fence where !names.contains(part.metadata.labels[Label.proof] ?? "") {
             delete(part.type, part.metadata)
         }
-        let current = Set(proven.flatMap { jobNames(of: $0, spec) })
+        let current = Set(tried.flatMap { jobNames(of: $0, spec) })
         for job in observed.proofJobs where !current.contains(job.metadata.name) && !job.isFinished {
             delete(.jobs, job.metadata)
         }
