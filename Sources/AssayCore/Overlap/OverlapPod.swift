@@ -14,14 +14,9 @@ struct OverlapPod {
     let image: String
 
     func rendered(labels: [String: String]) -> JSONValue {
-        let ours = ArtifactContainer(image: image, store: store, served: like.main)
-        let (volume, scratch) = (ArtifactContainer.inputsVolume, ArtifactContainer.inputsDirectory)
-        var arguments = ours.storeArguments + ["--request", request.json.serialized()]
-        arguments += ["--scratch-directory", scratch, "--patience", String(store.patience)]
-        return ours.pod(
-            ArtifactContainer.overlap, arguments: arguments,
-            mounts: [ArtifactContainer.mount(volume, scratch)] + ours.storeMounts(readOnly: true),
-            volumes: [ArtifactContainer.emptyVolume(volume)] + ours.storeVolumes, like: like, labels: labels)
+        ArtifactContainer(image: image, store: store, served: like.main).scratchPod(
+            ArtifactContainer.overlap, arguments: ["--request", request.json.serialized()], patience: store.patience,
+            readOnly: true, like: like, labels: labels)
     }
 }
 

@@ -93,10 +93,8 @@ struct ProofRendering {
         like: PodTemplate, image: String
     ) -> JSONValue {
         let ours = ArtifactContainer(image: image, store: store, served: like.main)
-        let (volume, scratch) = (ArtifactContainer.inputsVolume, ArtifactContainer.inputsDirectory)
-        var arguments = ["--url", url, "--golden", golden.digest, "--scratch-directory", scratch]
+        var arguments = ["--url", url, "--golden", golden.digest]
         arguments += ["--report", ContainerContract.defaultTerminationMessagePath]
-        arguments += ours.storeArguments + ["--patience", String(store.patience)]
         if let rules = validation.golden {
             arguments += ["--tolerance", Number.exact(rules.allowed)]
             if let path = rules.path { arguments += ["--path", path] }
@@ -112,10 +110,9 @@ struct ProofRendering {
             name: proverName(proof), patience: store.patience + seconds, container: ArtifactContainer.prove,
             labels: proverLabels
         ) { labels in
-            ours.pod(
-                ArtifactContainer.prove, arguments: arguments,
-                mounts: [ArtifactContainer.mount(volume, scratch)] + ours.storeMounts(readOnly: false),
-                volumes: [ArtifactContainer.emptyVolume(volume)] + ours.storeVolumes, like: like, labels: labels)
+            ours.scratchPod(
+                ArtifactContainer.prove, arguments: arguments, patience: store.patience, readOnly: false, like: like,
+                labels: labels)
         }
         job["spec", "ttlSecondsAfterFinished"] = JSONValue(Self.lifetime(validation))
         return job

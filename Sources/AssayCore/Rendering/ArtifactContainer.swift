@@ -59,6 +59,18 @@ struct ArtifactContainer {
         return pod
     }
 
+    /// The same, with a directory for its files, in which it works on what is in the store.
+    /// - Parameter arguments: beside those that name the store and the directory.
+    func scratchPod(
+        _ name: String, arguments: [String], patience: Int, readOnly: Bool, like: PodTemplate, labels: [String: String]
+    ) -> JSONValue {
+        let scratch = ["--scratch-directory", Self.inputsDirectory, "--patience", String(patience)]
+        return pod(
+            name, arguments: storeArguments + arguments + scratch,
+            mounts: [Self.mount(Self.inputsVolume, Self.inputsDirectory)] + storeMounts(readOnly: readOnly),
+            volumes: [Self.emptyVolume(Self.inputsVolume)] + storeVolumes, like: like, labels: labels)
+    }
+
     /// What the user's container says of its user, so that files can be read, and nothing that it does not say: an image
     /// that runs as root is not ours to refuse.
     private var securityContext: JSONValue {
