@@ -46,7 +46,7 @@ struct VerifyCommand: ParsableCommand {
         }
         let outcome = Gate.judge(reading.metrics, by: rules, baseline: other)
         if let problem = reading.message { StandardError.say("\(metrics): \(problem)") }
-        if json { tellJSON(outcome) } else { tell(outcome, spec.validation) }
+        if json { tellJSON(outcome, spec.validation) } else { tell(outcome, spec.validation) }
         if !outcome.passed { throw ExitCode.failure }
     }
 
@@ -56,16 +56,19 @@ struct VerifyCommand: ParsableCommand {
             let padding = String(repeating: " ", count: width - verdict.summary.count)
             print("\(verdict.passed ? "passed " : "refused")  \(verdict.summary)\(padding)  \(verdict.why)")
         }
-        if validation.needsProof { print("open     the candidate is still to be proven: \(validation.proofNames)") }
+        if validation.needsProof {
+            print("open     the candidate is still to be proven: \(validation.proofNames.joined(separator: ", "))")
+        }
         if outcome.verdicts.isEmpty, !validation.needsProof {
             print(outcome.passed ? "passed   no gate: everything passes" : "refused  no rule: nothing was proven")
         }
     }
 
-    private func tellJSON(_ outcome: Gate.Outcome) {
-        let document: JSONValue = [
+    private func tellJSON(_ outcome: Gate.Outcome, _ validation: MLModelSpec.Validation) {
+        var document: JSONValue = [
             "passed": .bool(outcome.passed), "verdicts": JSONValue(outcome.verdicts.map(\.json)),
         ]
+        if validation.needsProof { document["open"] = JSONValue(validation.proofNames) }
         print(document.serialized())
     }
 
@@ -126,9 +129,9 @@ struct VerifyCommand: ParsableCommand {
 
 extension MLModelSpec.Validation {
     /// What `assay prove` and the tests say, in a cluster.
-    fileprivate var proofNames: String {
+    fileprivate var proofNames: [String] {
         let names = [golden.map { _ in "golden" }, malformedInput.map { _ in "malformedInput" }].compactMap(\.self)
         let measured = candidateThresholds.map(\.metric)
-        return (names + tests.map { "test \($0.name)" } + measured).joined(separator: ", ")
+        return names + tests.map { "test \($0.name)" } + measured
     }
 }

@@ -78,6 +78,16 @@ import Testing
         #expect(document["verdicts"]?[1]?["passed"] == true)
     }
 
+    /// What only a server can show is not passed in silence.
+    @Test func whatACandidateHasStillToShowIsTold() async throws {
+        let test = "tests: [{name: logic, template: {spec: {containers: [{name: main, image: a}]}}}]"
+        let model = Self.model.replacing("validation:\n", with: "validation:\n    \(test)\n")
+        let words = try await Self.verify(#"{"accuracy": 0.97}"#, model: model)
+        #expect(words.output.contains("open     the candidate is still to be proven: test logic"), "\(words.output)")
+        let answer = try await Self.verify(#"{"accuracy": 0.97}"#, model: model, ["--json"])
+        #expect(try JSONValue(parsing: answer.output)["open"] == ["test logic"])
+    }
+
     /// There is room for so much, and a cluster would not have read the rest.
     @Test func whatAClusterWouldCutIsNotRead() async throws {
         let long = #"{"note": "\#(String(repeating: "x", count: 5000))", "accuracy": 0.97}"#
