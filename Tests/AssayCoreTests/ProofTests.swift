@@ -89,8 +89,9 @@ import Testing
         #expect(Coverage.covers(pod, service["spec", "selector"] ?? .null))
         #expect(!Coverage.covers(prover, service["spec", "selector"] ?? .null), "the prover is not what it tries")
         let words = world.arguments(job, ArtifactContainer.prove)
-        #expect(words.starts(with: ["assay", "prove", "--url"]))
-        #expect(words[3] == "http://\(service["metadata", "name"]?.string ?? "").ml.svc:8080")
+        #expect(words.starts(with: ["assay", "prove"]))
+        #expect(words.contains("http://\(service["metadata", "name"]?.string ?? "").ml.svc:8080"))
+        #expect(words.contains("--scratch-directory") && words.contains("--report"))
         #expect(words.contains("--malformed-input") && words.contains("--load-seconds"))
         #expect(world.condition("Validated")?["status"] == "Unknown")
         #expect(world.condition("Reconciling")?["reason"] == "Proving")
@@ -273,6 +274,46 @@ import Testing
     }
 
     // MARK: What happens meanwhile
+
+    /// It is the proof that waits then, and not the record of the run.
+    @Test func aJobThatTheServerForbidsKeepsTheCandidateWaiting() throws {
+        var world = World()
+        world.registry = ["registry.local/wine:1.4": World.digest]
+        try world.create(.mlModels, try model())
+        try world.settle()
+        try train(&world)
+        let job = try #require(world.proofJob?["metadata", "name"]?.string)
+        world.remove(.jobs, job)
+        let failure = ActionFailure(operation: "create jobs.batch ml/\(job)", code: 403, message: "exceeded quota: few")
+        let observed = try world.observe(model: try #require(try world.model()), live: true)
+        try world.execute(MLModelPlan.statusAfter(failure, observed, now: world.now), for: .mlModels, "wine")
+        #expect(world.condition("Reconciling")?["reason"] == "QuotaExceeded")
+        #expect(!world.events.contains { $0.reason == "NotSealed" })
+        try world.settle()
+        #expect(world.proofJob?["metadata", "name"]?.string == job)
+    }
+
+    @Test func theReportGoesWithItsRun() throws {
+        func report(_ digits: String) -> ProofReport {
+            var report = Self.passed
+            report.digest = "sha256:" + String(repeating: digits, count: 16)
+            return report
+        }
+        var world = try candidate { $0["spec", "revisionHistoryLimit"] = 1 }
+        try world.endProof(report("cd34"))
+        world.makeDeploymentsAvailable()
+        try world.settle()
+        try second(&world)
+        try world.endProof(report("ef56"))
+        for _ in 0..<3 {
+            world.makeDeploymentsAvailable()
+            world.now = world.now + .seconds(60)
+            try world.settle()
+        }
+        #expect(world.status["phase"] == "Serving" && world.status["runs"]?.array?.count == 1)
+        #expect(Set(world.forgotten.keys).contains(report("cd34").digest ?? ""))
+        #expect(!Set(world.forgotten.keys).contains(report("ef56").digest ?? ""))
+    }
 
     @Test func aCandidateThatIsNoneAnyMoreIsNotTriedOn() throws {
         var world = try serving()
