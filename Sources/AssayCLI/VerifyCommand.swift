@@ -25,21 +25,22 @@ struct VerifyCommand: ParsableCommand {
         String?
     @Option(
         help: ArgumentHelp(
-            "The training's step that reports them; unless given, one that reads the holdout, where there is one.",
+            "The step of the training or the evaluation that reports them; unless given, one that reads the holdout, where there is one.",
             valueName: "step"))
     var step: String?
     @Flag(help: "Print the verdicts as JSON.") var json = false
 
     mutating func run() throws {
         let spec = try spec()
-        let reporter = try reporter(in: spec.training.spec)
+        let reporting = spec.reporting
+        let reporter = try reporter(in: reporting)
         func read(_ path: String) throws -> MetricsReading {
-            MetricsReading.reading(try text(of: path), of: reporter, in: spec.training.spec)
+            MetricsReading.reading(try text(of: path), of: reporter, in: reporting)
         }
         let reading = try read(metrics)
         let other = try baseline.map { Gate.Baseline(revision: $0, metrics: try read($0).metrics) }
         var rules = spec.validation
-        if spec.training.spec.holdout != nil || rules.maxOverlap != nil {
+        if reporting.holdout != nil || rules.maxOverlap != nil {
             StandardError.say(
                 "maxOverlap is judged in a cluster alone, or by assay artifact overlap: it takes the data")
             rules.maxOverlap = nil
@@ -79,7 +80,7 @@ struct VerifyCommand: ParsableCommand {
             return training.steps.first { step in training.holdout.map(step.inputs.contains) ?? false }
         }
         guard let found = training.steps.first(where: { $0.name == step }) else {
-            throw unable("\(model): the training has no step \(step)")
+            throw unable("\(model): neither the training nor the evaluation has a step \(step)")
         }
         return found
     }

@@ -218,7 +218,8 @@ import Testing
         .init(
             field: "spec.validation.gate", words: "None contradicts", validation: ["gate": "None", "thresholds": .null]),
         .init(
-            field: "spec.validation.golden.artifact", words: "no step of spec.training has the output x",
+            field: "spec.validation.golden.artifact",
+            words: "no step of spec.training or spec.evaluation has the output x",
             validation: ["golden": ["artifact": "x"]]),
         .init(
             field: "spec.validation.golden.tolerance", words: "must not be negative",

@@ -28,7 +28,10 @@ import Testing
                     Sample.step("b", inputs: ["x"], outputs: ["y", "z"]),
                 ], "spec.steps[3].inputs: the steps wait for each other: b reads of a reads of b"
             ),
-            ([Sample.step("a", inputs: ["x"])], "spec.steps[0].inputs[0]: no step has the output x"),
+            (
+                [Sample.step("a", inputs: ["x"])],
+                "spec.steps[0].inputs[0]: no step has the output x, and it is not given"
+            ),
             (
                 [Sample.step("a", inputs: ["x"], outputs: ["x"])],
                 "spec.steps[0].inputs[0]: x is what this step makes; it cannot read it"

@@ -36,7 +36,8 @@ public struct ModelExport: Sendable {
         serving.imageFrom = []
         serving.allowUnpinned = nil
         let exported = MLModelSpec(
-            artifact: GivenArtifact(digest: record), validation: spec.validation, serving: serving,
+            artifact: GivenArtifact(digest: record), evaluation: spec.independentEvaluation,
+            validation: spec.validation, serving: serving,
             revisionHistoryLimit: spec.revisionHistoryLimit)
         manifest = [
             "apiVersion": .string(MLModel.resourceType.apiVersion), "kind": .string(MLModel.resourceType.kind),
@@ -78,9 +79,12 @@ public struct ModelExport: Sendable {
         let store = run.artifactStore ?? spec.training.spec.artifactStore
         guard case .claim(let claim, let path) = store?.location else { return }
         let directory = (["file:///MOUNT"] + (path.isEmpty ? [] : [path])).joined(separator: "/")
-        // The gate there replays the golden records too.
-        let golden = run.artifacts.filter { $0.name == spec.validation.golden?.artifact }
-        let digests = [record] + ((revision.content?.artifacts ?? []) + golden).map(\.digest)
+        // The gate there replays the golden records too, and may measure again.
+        let golden = [spec.validation.golden?.artifact].compactMap(\.self)
+        let read = golden + (spec.evaluation?.steps ?? []).flatMap(\.inputs)
+        let served = revision.content?.artifacts ?? []
+        let others = run.allArtifacts.filter { read.contains($0.name) && !served.contains($0) }
+        let digests = [record] + (served + others).map(\.digest)
         let commands = digests.map { "  assay artifact copy \(directory)@\($0) oci://HOST/REPOSITORY" }
         throw Refusal(
             """

@@ -6,8 +6,11 @@ public enum Gate {
         public var metrics: [Metric]
         /// The digest of the holdout that it was measured on; nil where that is not known.
         public var holdout: String?
+        /// Why it could not be measured as what is compared with it was; nil where it was.
+        public var problem: String?
 
-        public init(revision: String, metrics: [Metric], holdout: String? = nil) {
+        public init(revision: String, metrics: [Metric], holdout: String? = nil, problem: String? = nil) {
+            self.problem = problem
             self.revision = revision
             self.metrics = metrics
             self.holdout = holdout
@@ -36,11 +39,9 @@ public enum Gate {
         for threshold in validation.runThresholds {
             for rule in threshold.rules {
                 var verdict = judge(rule, of: threshold, metrics: metrics, baseline: baseline)
-                if rule.compares, verdict.split == .holdout, let baseline, baseline.holdout != holdout {
+                if rule.compares, verdict.split == .holdout, let why = baseline?.incomparable(on: holdout) {
                     verdict.passed = false
-                    verdict.why =
-                        "the revision that serves, \(baseline.revision), was measured on another holdout "
-                        + "(\(short(baseline.holdout)), and this one on \(short(holdout))); \(verdict.why)"
+                    verdict.why = "\(why); \(verdict.why)"
                 }
                 if validation.requireAttested == true, verdict.evidence == .selfReported {
                     verdict.passed = false
@@ -171,5 +172,18 @@ public enum Gate {
         case .infinite: "the value is infinite"
         case .unparsable(let text): "the value \"\(text)\" is no number"
         }
+    }
+}
+
+extension Gate.Baseline {
+    /// Why its values of the holdout say nothing beside those that were measured on another; nil where they do.
+    fileprivate func incomparable(on other: String?) -> String? {
+        guard holdout == other else {
+            let addition = problem.map { ": \($0)" } ?? ""
+            return
+                "the revision that serves, \(revision), was measured on another holdout (\(Gate.short(holdout)), and this "
+                + "one on \(Gate.short(other)))\(addition)"
+        }
+        return problem.map { "the revision that serves, \(revision), was measured otherwise: \($0)" }
     }
 }

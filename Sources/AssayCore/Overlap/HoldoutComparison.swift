@@ -45,9 +45,11 @@ struct HoldoutComparison: Sendable, Hashable {
         let others = step.inputs.filter { !graph.tainted.contains($0) }
         guard !others.isEmpty else { return }
         for name in others where !artifacts.contains(where: { $0.name == name }) {
-            guard let maker = graph.maker(of: name), maker.inputs.isEmpty, graph.training.contains(maker) else {
+            guard let maker = graph.maker(of: name) else {
+                problem = problem ?? "of what \(name) was made, which the step \(step.name) reads, is not known"
                 continue
             }
+            guard maker.inputs.isEmpty, graph.training.contains(maker) else { continue }
             problem =
                 problem
                 ?? "\(name), which the step \(step.name) reads, is made by \(maker.name), which reads no artifact: what it was "
@@ -75,7 +77,8 @@ extension HoldoutComparison {
 
         init(_ spec: TrainingJobSpec) {
             var makers: [String: TrainingStep] = [:]
-            for step in spec.steps { for name in step.outputs { makers[name] = step } }
+            let steps = spec.lineage
+            for step in steps { for name in step.outputs { makers[name] = step } }
             let tainted = spec.tainted
             var preparing: Set<String> = []
             var next = spec.holdout.map { [$0] } ?? []
@@ -83,8 +86,8 @@ extension HoldoutComparison {
                 guard let maker = makers[name], preparing.insert(maker.name).inserted else { continue }
                 next += maker.inputs
             }
-            evaluating = spec.steps.filter { !tainted.isDisjoint(with: $0.inputs) }
-            training = spec.steps.filter { !preparing.contains($0.name) && tainted.isDisjoint(with: $0.inputs) }
+            evaluating = steps.filter { !tainted.isDisjoint(with: $0.inputs) }
+            training = steps.filter { !preparing.contains($0.name) && tainted.isDisjoint(with: $0.inputs) }
             self.tainted = tainted
             self.makers = makers
         }

@@ -111,7 +111,7 @@ extension MLModelPlanner {
         let revision = status.revisions[index]
         let rendering = ProofRendering(model: model, revision: revision)
         let name = rendering.proverName(proof)
-        guard let golden = run.artifacts.first(where: { $0.name == spec.validation.golden?.artifact }),
+        guard let golden = run.allArtifacts.first(where: { $0.name == spec.validation.golden?.artifact }),
             let store = run.artifactStore ?? spec.training.spec.artifactStore
         else {
             giveUp(

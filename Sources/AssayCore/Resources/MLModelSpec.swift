@@ -5,6 +5,8 @@ public struct MLModelSpec: Sendable, Hashable {
     public var givenTraining: Training?
     /// A model that was made elsewhere.
     public var artifact: GivenArtifact?
+    /// How it is measured, beside what the training says of itself.
+    public var evaluation: Evaluation?
     public var validation: Validation
     public var serving: Serving
     public var revisionHistoryLimit: Int?
@@ -20,11 +22,13 @@ public struct MLModelSpec: Sendable, Hashable {
     public static let defaultHistoryLimit = 10
 
     public init(
-        training: Training? = nil, artifact: GivenArtifact? = nil, validation: Validation, serving: Serving,
+        training: Training? = nil, artifact: GivenArtifact? = nil, evaluation: Evaluation? = nil,
+        validation: Validation, serving: Serving,
         revisionHistoryLimit: Int? = nil, suspend: Bool? = nil, deletionPolicy: DeletionPolicy? = nil
     ) {
         givenTraining = training
         self.artifact = artifact
+        self.evaluation = evaluation
         self.validation = validation
         self.serving = serving
         self.revisionHistoryLimit = revisionHistoryLimit
@@ -35,6 +39,7 @@ public struct MLModelSpec: Sendable, Hashable {
     public init(json cursor: JSONCursor) throws(JSONShapeError) {
         givenTraining = cursor["training"].exists ? try Training(json: cursor["training"]) : nil
         artifact = cursor["artifact"].exists ? try GivenArtifact(json: cursor["artifact"]) : nil
+        evaluation = cursor["evaluation"].exists ? try Evaluation(json: cursor["evaluation"]) : nil
         validation = try Validation(json: cursor["validation"])
         serving = try Serving(json: cursor["serving"])
         revisionHistoryLimit = try cursor["revisionHistoryLimit"].optionalInt()
@@ -46,6 +51,7 @@ public struct MLModelSpec: Sendable, Hashable {
         var result: JSONValue = ["validation": validation.json, "serving": serving.json]
         result["training"] = givenTraining?.json
         result["artifact"] = artifact?.json
+        result["evaluation"] = evaluation?.json
         if let revisionHistoryLimit { result["revisionHistoryLimit"] = JSONValue(revisionHistoryLimit) }
         if let suspend { result["suspend"] = .bool(suspend) }
         result["deletionPolicy"] = JSONValue(deletionPolicy?.rawValue)

@@ -5,6 +5,8 @@ public struct MLModelStatus: Sendable, Hashable {
     public enum Phase: String, Sendable, Hashable, CaseIterable {
         case pending = "Pending"
         case training = "Training"
+        /// What was trained is measured by `spec.evaluation`.
+        case evaluating = "Evaluating"
         case rollingOut = "RollingOut"
         case serving = "Serving"
         /// It ought to serve, and its pods do not answer.

@@ -50,12 +50,16 @@ public struct Run: Sendable, Hashable {
     public var seed: Int64?
     public var startTime: Timestamp?
     public var completionTime: Timestamp?
-    /// Of the `spec.validation` that `judgement` and `verdicts` are by.
+    /// Of the `spec.validation` that `judgement` and `verdicts` are by, and of `spec.evaluation` where there is one.
     public var validationHash: String?
     public var judgement: Judgement?
     public var verdicts: [Verdict]
     /// The run that it was compared with: the one that served when it was judged first. 0 for none.
     public var baselineRun: Int?
+    /// How it was measured, where `spec.evaluation` says how.
+    public var evaluation: Evaluation?
+    /// The baseline run measured again, on the holdout of this one.
+    public var baseline: Evaluation?
     /// What of it is sealed in the store.
     public var record: SealedRun?
 
@@ -97,6 +101,8 @@ public struct Run: Sendable, Hashable {
         judgement = try cursor["judgement"].optionalEnum()
         verdicts = try cursor["verdicts"].map { element throws(JSONShapeError) in try Verdict(json: element) }
         baselineRun = try cursor["baselineRun"].optionalInt()
+        evaluation = cursor["evaluation"].exists ? try Evaluation(json: cursor["evaluation"]) : nil
+        baseline = cursor["baseline"].exists ? try Evaluation(json: cursor["baseline"]) : nil
         record = cursor["record"].exists ? try SealedRun(json: cursor["record"]) : nil
     }
 
@@ -123,6 +129,8 @@ public struct Run: Sendable, Hashable {
         result["judgement"] = JSONValue(judgement?.rawValue)
         if !verdicts.isEmpty { result["verdicts"] = JSONValue(verdicts.map(\.json)) }
         if let baselineRun { result["baselineRun"] = JSONValue(baselineRun) }
+        result["evaluation"] = evaluation?.json
+        result["baseline"] = baseline?.json
         result["record"] = record?.json
         return result
     }

@@ -7,6 +7,8 @@ public struct TrainingJobSpec: Sendable, Hashable {
     public var template: PodTemplate?
     /// In any order: what runs first follows from who reads what.
     public var steps: [TrainingStep]
+    /// What steps read that is in the store already.
+    public var given: [GivenInput]
     /// In place of both: nothing is trained, what is there is read and taken.
     public var artifact: GivenArtifact?
     public var artifactStore: ArtifactStoreSpec?
@@ -25,7 +27,8 @@ public struct TrainingJobSpec: Sendable, Hashable {
 
     public init(
         parameters: [String: String] = [:], seed: Int64? = nil, template: PodTemplate? = nil,
-        steps: [TrainingStep] = [], artifact: GivenArtifact? = nil, artifactStore: ArtifactStoreSpec? = nil,
+        steps: [TrainingStep] = [], given: [GivenInput] = [], artifact: GivenArtifact? = nil,
+        artifactStore: ArtifactStoreSpec? = nil,
         holdout: String? = nil, backoffLimit: Int? = nil,
         activeDeadlineSeconds: Int64? = nil, podFailurePolicy: JSONValue? = nil, ttlSecondsAfterFinished: Int? = nil,
         suspend: Bool? = nil, queueName: String? = nil, workloadPriorityClass: String? = nil
@@ -34,6 +37,7 @@ public struct TrainingJobSpec: Sendable, Hashable {
         self.seed = seed
         self.template = template
         self.steps = steps
+        self.given = given
         self.artifact = artifact
         self.artifactStore = artifactStore
         self.holdout = holdout
@@ -51,6 +55,7 @@ public struct TrainingJobSpec: Sendable, Hashable {
         seed = try cursor["seed"].optionalInteger()
         template = cursor["template"].exists ? try PodTemplate(json: cursor["template"]) : nil
         steps = try cursor["steps"].map { element throws(JSONShapeError) in try TrainingStep(json: element) }
+        given = try cursor["given"].map { element throws(JSONShapeError) in try GivenInput(json: element) }
         artifact = cursor["artifact"].exists ? try GivenArtifact(json: cursor["artifact"]) : nil
         artifactStore =
             cursor["artifactStore"].exists ? try ArtifactStoreSpec(json: cursor["artifactStore"]) : nil
@@ -79,6 +84,7 @@ public struct TrainingJobSpec: Sendable, Hashable {
         var result: JSONValue = [:]
         result["template"] = template?.json
         if !steps.isEmpty { result["steps"] = JSONValue(steps.map(\.json)) }
+        if !given.isEmpty { result["given"] = JSONValue(given.map(\.json)) }
         result["artifact"] = artifact?.json
         result["artifactStore"] = artifactStore?.json
         result["holdout"] = JSONValue(holdout)
@@ -121,7 +127,7 @@ public struct TrainingJobSpec: Sendable, Hashable {
         guard let holdout else { return [] }
         var result: Set = [holdout]
         while true {
-            let more = steps.filter { !result.isDisjoint(with: $0.inputs) }.flatMap(\.outputs)
+            let more = lineage.filter { !result.isDisjoint(with: $0.inputs) }.flatMap(\.outputs)
             guard !result.isSuperset(of: more) else { return result }
             result.formUnion(more)
         }

@@ -37,7 +37,7 @@ public struct TrainingJobStatus: Sendable, Hashable {
     public var independence: Independence?
     /// What the training has said of itself while it ran.
     public var progress: PushedProgress?
-    /// What an artifact that was made elsewhere has brought; each step of a workflow has its own outputs.
+    /// What an artifact that was made elsewhere has brought, or what was given to a workflow; each step of a workflow has its own outputs.
     public var artifacts: [SealedArtifact]
     /// What was said of the same product before, as the store has it.
     public var judgement: SealedJudgement?

@@ -61,7 +61,7 @@ public struct StepRecord: Sendable, Hashable {
 
     func isOf(_ expected: [String]) -> Bool {
         outputs.map(\.name).sorted() == expected.sorted()
-            && outputs.allSatisfy { Digest($0.digest) != nil && $0.size >= 0 }
+            && outputs.allSatisfy { Digest($0.digest) != nil && ($0.size ?? 0) >= 0 }
     }
 
     var reading: MetricsReading {

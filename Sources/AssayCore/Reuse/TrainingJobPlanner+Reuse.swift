@@ -284,8 +284,8 @@ extension TrainingJobPlanner {
 }
 
 extension TrainingJobStatus {
-    /// What the steps have made.
-    var made: [SealedArtifact] { steps.filter(\.phase.isDone).flatMap(\.outputs) }
+    /// What there is to read: what was given, and what the steps have made.
+    var made: [SealedArtifact] { artifacts + steps.filter(\.phase.isDone).flatMap(\.outputs) }
 
     /// What a step reads; nil while something of it is not made.
     func inputs(of step: TrainingStep) -> [SealedArtifact]? {

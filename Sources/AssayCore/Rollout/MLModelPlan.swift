@@ -35,7 +35,7 @@ public enum MLModelPlan {
 
     /// The names of TrainingJobs that the plan asks about, beside those that the model controls.
     public static func trainingJobNames(of model: MLModel) -> [String] {
-        (model.status.value?.runs ?? []).filter { $0.phase == .training }.map(\.trainingJob)
+        (model.status.value?.runs ?? []).flatMap(\.followedJobs)
     }
 
     /// The names of Deployments that the plan asks about, beside those that the model controls.

@@ -36,6 +36,7 @@ extension MLModelPlanner {
             }
             + PodCheck.problems(
                 in: spec.serving.template.json, at: "spec.serving.template", policy: observed.policy)
+            + evaluationRefusals(spec)
             + spec.validation.tests.enumerated().flatMap { index, test in
                 PodCheck.problems(
                     in: test.template.json, at: "spec.validation.tests[\(index)].template", policy: observed.policy)
@@ -71,7 +72,9 @@ extension MLModelPlanner {
                 return
             }
             guard mayRun(spec) else { return }
-            result.actions.append(.create(.trainingJobs, trainingJob(run, spec), manager: FieldManager.spec))
+            result.actions.append(
+                .create(
+                    .trainingJobs, trainingJob(run.trainingJob, spec.training.spec, spec), manager: FieldManager.spec))
             tellTraining(reason: "Training", message: "the TrainingJob \(run.trainingJob) is made")
             return
         }
@@ -118,15 +121,15 @@ extension MLModelPlanner {
             ? "spec.training.template." + message : message
     }
 
-    private func trainingJob(_ run: Run, _ spec: MLModelSpec) -> JSONValue {
-        var child = spec.training.spec
-        child.suspend = child.suspend == true || spec.suspend == true ? true : nil
+    func trainingJob(_ name: String, _ training: TrainingJobSpec, _ spec: MLModelSpec) -> JSONValue {
+        var child = training
+        child.suspend = spec.training.spec.suspend == true || spec.suspend == true ? true : nil
         let labels = [Label.managedBy: Label.manager, Label.model: model.metadata.name]
         var result: JSONValue = [
             "apiVersion": .string(TrainingJob.resourceType.apiVersion),
             "kind": .string(TrainingJob.resourceType.kind),
             "metadata": [
-                "name": .string(run.trainingJob), "labels": JSONValue(labels),
+                "name": .string(name), "labels": JSONValue(labels),
                 "ownerReferences": [OwnerReference(controller: model.metadata, of: MLModel.resourceType).json],
             ],
             "spec": child.json,
@@ -170,7 +173,7 @@ extension MLModelPlanner {
     /// What was judged by the same rules before is not judged again, where there is nothing to compare with: a rule against what
     /// serves could say nothing of it, and has said what it had to.
     private mutating func takeJudgement(_ training: TrainingJobStatus, in index: Int, _ spec: MLModelSpec) {
-        guard let sealed = training.judgement, servingRevision == nil, sealed.validationHash == spec.validation.hash
+        guard let sealed = training.judgement, servingRevision == nil, sealed.validationHash == spec.judgementHash
         else { return }
         let run = status.runs[index]
         status.runs[index].baselineRun = 0
@@ -193,15 +196,18 @@ extension MLModelPlanner {
     mutating func judge(_ index: Int, _ spec: MLModelSpec) {
         let run = status.runs[index]
         conditions.set("Trained", .true, reason: "Succeeded", message: "run \(run.number) has trained")
-        if run.judgement == nil || run.validationHash != spec.validation.hash {
-            let other = run.baselineRun ?? servingRevision?.run ?? 0
-            status.runs[index].baselineRun = other
+        if !isJudged(run, spec) {
+            status.runs[index].validationHash = nil
+            guard isMeasured(index, spec) else { return }
+            status.runs[index].baselineRun = run.baselineRun ?? servingRevision?.run ?? 0
+            guard isBaselineMeasured(index, spec) else { return }
+            let run = status.runs[index]
             let outcome = Gate.judge(
-                run.metrics, by: spec.validation, holdout: run.holdout, independence: run.independence,
-                baseline: baseline(other))
+                run.judgedMetrics, by: spec.validation, holdout: run.judgedHoldout,
+                independence: run.judgedIndependence, baseline: baseline(of: run, spec))
             status.runs[index].verdicts = outcome.verdicts
             status.runs[index].judgement = outcome.passed ? .passed : .refused
-            status.runs[index].validationHash = spec.validation.hash
+            status.runs[index].validationHash = spec.judgementHash
         }
         let judged = status.runs[index]
         let outcome = Gate.Outcome(verdicts: judged.verdicts, passed: judged.judgement == .passed)
@@ -213,11 +219,9 @@ extension MLModelPlanner {
         }
     }
 
-    private func baseline(_ number: Int) -> Gate.Baseline? {
-        guard number > 0 else { return nil }
-        // A run that has left the history still was the baseline: without its values nothing passes.
-        guard let run = run(number: number) else { return Gate.Baseline(revision: "run \(number)", metrics: []) }
-        let name = status.revisions.last { $0.run == number }?.name ?? run.trainingJob
-        return Gate.Baseline(revision: name, metrics: run.metrics, holdout: run.holdout)
+    /// By these very rules. Where what serves could not be measured again, it is tried once more when a reconcile is asked for.
+    private func isJudged(_ run: Run, _ spec: MLModelSpec) -> Bool {
+        run.judgement != nil && run.validationHash == spec.judgementHash
+            && !(run.judgement == .refused && run.baseline?.phase == .failed && isAskedToReconcile)
     }
 }

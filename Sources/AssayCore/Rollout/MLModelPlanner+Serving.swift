@@ -124,7 +124,7 @@ extension MLModelPlanner {
         tidyDeployments()
         tidyProofs(spec)
         trimHistory(limit: min(max(1, spec.revisionHistoryLimit ?? MLModelSpec.defaultHistoryLimit), Bounds.history))
-        let kept = Set(status.runs.filter { $0.phase != .superseded }.map(\.trainingJob))
+        let kept = Set(status.runs.filter { $0.phase != .superseded }.flatMap(\.trainingJobs))
         for child in observed.trainingJobs where !kept.contains(child.metadata.name) {
             release(child)
             delete(.trainingJobs, child.metadata)

@@ -49,8 +49,8 @@ extension MLModelPlanner {
     mutating func tellRefused(_ run: Run, _ outcome: Gate.Outcome) {
         status.candidate = nil
         var message = "run \(run.number) is refused: \(outcome.verdicts.refusal)"
-        if let holdout = run.holdout { message += "; the holdout is \(holdout)" }
-        if let problem = run.metricsMessage { message += " (\(problem))" }
+        if let holdout = run.judgedHoldout { message += "; the holdout is \(holdout)" }
+        if let problem = run.judgedMessage { message += " (\(problem))" }
         conditions.set("Validated", .false, reason: "Refused", message: message)
         if servingRevision?.run == run.number {
             // It serves on: what passed once is not taken away by a new rule, but said.
@@ -105,10 +105,9 @@ extension MLModelPlanner {
 
     /// Nothing begins while suspended, a training under way is held, and what serves serves on.
     mutating func suspend(_ spec: MLModelSpec) {
-        for run in status.runs where run.phase == .training {
-            guard let child = observed.trainingJobs.first(where: { $0.metadata.name == run.trainingJob }),
-                child.metadata.controller?.uid == model.metadata.uid
-            else { continue }
+        let followed = Set(status.runs.flatMap(\.followedJobs))
+        for child in observed.trainingJobs
+        where followed.contains(child.metadata.name) && child.metadata.controller?.uid == model.metadata.uid {
             hold(child, spec)
         }
         tellSuspended("held by spec.suspend; set it to false to go on")
@@ -158,8 +157,13 @@ extension MLModelPlanner {
             $0.verdicts = []
             $0.message = nil
             $0.independence?.places = []
+            $0.evaluation?.independence?.places = []
+            $0.baseline = nil
         }
-        shrinkRuns { $0.metrics = [] }
+        shrinkRuns {
+            $0.metrics = []
+            $0.evaluation?.metrics = []
+        }
         for index in status.revisions.indices where isTooLarge && isPast(status.revisions[index]) {
             status.revisions[index].proof?.verdicts = []
         }

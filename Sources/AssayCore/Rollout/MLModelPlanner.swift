@@ -52,7 +52,9 @@ struct MLModelPlanner {
             return
         }
         supersedeRuns(except: spec.training.hash)
-        guard let index = runIndex(for: spec.training.hash) else {
+        let current = runIndex(for: spec.training.hash)
+        dropEvaluations(except: current)
+        guard let index = current else {
             beginRun(spec)
             return
         }

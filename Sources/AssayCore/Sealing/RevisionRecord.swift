@@ -23,10 +23,10 @@ public struct RevisionRecord: Sendable, Hashable {
     public var verdicts: [Verdict]
 
     public init(of run: Run) {
-        artifacts = run.artifacts
+        artifacts = run.allArtifacts
         images = run.images
-        metrics = run.metrics
-        metricsMessage = run.metricsMessage
+        metrics = run.judgedMetrics
+        metricsMessage = run.judgedMessage
         parameters = run.parameters
         seed = run.seed
         self.run = run.run

@@ -63,6 +63,9 @@ struct TrainingJobPlanner {
         }
         var spec = given
         spec.artifactStore = TrainingJobPlan.store(of: job) ?? observed.defaultStore.spec
+        if !spec.given.isEmpty {
+            status.artifacts = spec.given.map { SealedArtifact(name: $0.name, digest: $0.digest) }
+        }
         lookForResults(spec)
         // What is made in this planning is read from the next one on, which knows who else has made the same of it.
         let made = status

@@ -10,6 +10,7 @@ extension MLModel {
         case .invalid(let error, _): problems.append(FieldProblem(error.path, error.message))
         case .valid(let spec):
             problems += spec.sourceProblems
+            problems += spec.evaluationProblems
             problems += spec.validation.problems
             problems += spec.overlapProblems
             problems += spec.serving.problems
@@ -70,8 +71,8 @@ extension MLModelSpec {
     /// What is served, the training makes.
     fileprivate var artifactProblems: [FieldProblem] {
         var problems: [FieldProblem] = []
-        let made = Set(training.spec.steps.flatMap(\.outputs))
-        let tainted = training.spec.tainted
+        let made = Set(training.spec.steps.flatMap(\.outputs) + training.spec.given.map(\.name))
+        let tainted = tainted
         var seen: Set<String> = []
         for (index, name) in serving.artifacts.enumerated() {
             let field = "spec.serving.artifacts[\(index)]"
@@ -81,13 +82,14 @@ extension MLModelSpec {
             } else if !made.contains(name) {
                 problems.append(.init(field, "no step of spec.training has the output \(name)"))
             } else if tainted.contains(name) {
-                let holdout = training.spec.holdout ?? ""
+                let holdouts = [training.spec.holdout, holdout].compactMap(\.self)
                 problems.append(
                     .init(
                         field,
-                        name == holdout
+                        holdouts.contains(name)
                             ? "\(name) is the holdout, which is not served"
-                            : "the holdout \(holdout) has a part in \(name): what is served has not seen it"))
+                            : "the holdout \(holdouts.last ?? "") has a part in \(name): what is served has not seen it"
+                    ))
             } else if !seen.insert(name).inserted {
                 problems.append(.init(field, "\(name) is there twice"))
             }
@@ -109,12 +111,9 @@ extension MLModelSpec {
         guard let most = validation.maxOverlap else { return [] }
         guard (0...1).contains(most) else { return [.init(field, "must be from 0 to 1: a part of the holdout's rows")] }
         if validation.thresholds.isEmpty { return [.init(field, "needs thresholds to have a meaning; remove it")] }
-        guard artifact == nil, training.spec.holdout == nil else { return [] }
-        return [
-            .init(
-                field, "needs spec.training.template.spec.holdout, which names the unseen data; name it, or remove this"
-            )
-        ]
+        guard artifact == nil || evaluation != nil, holdout == nil else { return [] }
+        let place = artifact == nil ? "spec.training.template.spec.holdout" : "spec.evaluation.holdout"
+        return [.init(field, "needs \(place), which names the unseen data; name it, or remove this")]
     }
 }
 

@@ -74,8 +74,9 @@ extension MLModelSpec {
         guard artifact == nil else {
             return Bounds.isArtifactName(name) ? [] : [FieldProblem(field, "is no name of an artifact")]
         }
-        guard !training.spec.steps.contains(where: { $0.outputs.contains(name) }) else { return [] }
-        return [FieldProblem(field, "no step of spec.training has the output \(name)")]
+        let steps = training.spec.steps + (evaluation?.steps ?? [])
+        guard !steps.contains(where: { $0.outputs.contains(name) }) else { return [] }
+        return [FieldProblem(field, "no step of spec.training or spec.evaluation has the output \(name)")]
     }
 }
 

@@ -16,9 +16,10 @@ extension TrainingJob {
 }
 
 extension TrainingJobSpec {
-    func problems(at path: String) -> [FieldProblem] {
+    /// - Parameter makers: Of artifacts that are made elsewhere, and by which step; an empty name for one that nobody knows.
+    func problems(at path: String, beside makers: [String: String] = [:]) -> [FieldProblem] {
         var problems = parameterProblems(at: path)
-        problems += shapeProblems(at: path)
+        problems += shapeProblems(at: path, beside: makers)
         if let backoffLimit, backoffLimit < 0 { problems.append(.init("\(path).backoffLimit", "must not be negative")) }
         if let activeDeadlineSeconds, activeDeadlineSeconds < 1 {
             problems.append(.init("\(path).activeDeadlineSeconds", "must be at least 1"))
@@ -44,18 +45,19 @@ extension TrainingJobSpec {
     }
 
     /// One pod, or steps.
-    private func shapeProblems(at path: String) -> [FieldProblem] {
+    private func shapeProblems(at path: String, beside makers: [String: String]) -> [FieldProblem] {
         if let artifact { return importProblems(artifact, at: path) }
         var problems: [FieldProblem] = []
         switch (template, steps.isEmpty) {
         case (nil, true), (.some, false): problems.append(.init(path, "give one of template, steps and artifact"))
-        case (nil, false): problems += WorkflowValidation(self, at: path).problems
+        case (nil, false): problems += WorkflowValidation(self, at: path, beside: makers).problems
         case (.some, true):
-            if holdout != nil {
-                problems.append(.init("\(path).holdout", "a template has no artifacts; remove it, or give steps"))
+            let fields = [
+                ("holdout", holdout != nil), ("given", !given.isEmpty), ("artifactStore", artifactStore != nil),
+            ]
+            for (field, isThere) in fields where isThere {
+                problems.append(.init("\(path).\(field)", "a template has no artifacts; remove it, or give steps"))
             }
-            guard artifactStore != nil else { break }
-            problems.append(.init("\(path).artifactStore", "a template has no artifacts; remove it, or give steps"))
         }
         for (index, step) in allSteps.enumerated() {
             let field = templatePath(of: index, at: path)
@@ -71,7 +73,7 @@ extension TrainingJobSpec {
         let others = [
             ("template", template != nil), ("steps", !steps.isEmpty), ("artifactStore", artifactStore != nil),
             ("parameters", !parameters.isEmpty), ("seed", seed != nil), ("podFailurePolicy", podFailurePolicy != nil),
-            ("holdout", holdout != nil),
+            ("holdout", holdout != nil), ("given", !given.isEmpty),
         ]
         for (field, isThere) in others where isThere {
             problems.append(.init("\(path).\(field)", "has no meaning beside artifact; remove one of the two"))

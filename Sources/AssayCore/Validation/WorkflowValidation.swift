@@ -6,12 +6,14 @@ struct WorkflowValidation {
     private let path: String
     private(set) var problems: [FieldProblem] = []
 
-    init(_ spec: TrainingJobSpec, at path: String) {
+    /// - Parameter others: Makers of artifacts that the steps may read beside their own.
+    init(_ spec: TrainingJobSpec, at path: String, beside others: [String: String] = [:]) {
         self.spec = spec
         self.path = path
         if spec.steps.count > Bounds.steps { refuse("steps", "has more than \(Bounds.steps) entries") }
         var names: Set<String> = []
-        var makers: [String: String] = [:]
+        var makers = others
+        checkGiven(&makers)
         for (index, step) in spec.steps.enumerated() {
             let field = "steps[\(index)]"
             checkName(step.name, at: "\(field).name", &names)
@@ -25,7 +27,7 @@ struct WorkflowValidation {
         }
         checkCycles(makers)
         if let holdout = spec.holdout, makers[holdout] == nil {
-            refuse("holdout", "no step has the output \(holdout)")
+            refuse("holdout", "no step has the output \(holdout), and it is not given")
         }
         checkStore()
     }
@@ -51,14 +53,31 @@ struct WorkflowValidation {
                     "\"\(name)\" is no name of an artifact: 1 to 63 of a-z, 0-9 and -, beginning with a letter and ending "
                         + "with a letter or digit")
             } else if let other = makers[name] {
+                let isOwn = other == step.name
                 refuse(
                     "\(field)[\(index)]",
-                    other == step.name
-                        ? "\(name) is there twice" : "\(name) is already an output of the step \(other)")
+                    isOwn
+                        ? "\(name) is there twice"
+                        : other.isEmpty ? "\(name) is given" : "\(name) is already an output of the step \(other)")
             } else {
                 makers[name] = step.name
             }
         }
+    }
+
+    /// What is given has nobody here for its maker: an empty name, which no step has.
+    private mutating func checkGiven(_ makers: inout [String: String]) {
+        for (index, input) in spec.given.enumerated() {
+            if !Bounds.isArtifactName(input.name) {
+                refuse(
+                    "given[\(index)].name",
+                    "\"\(input.name)\" is no name of an artifact: 1 to 63 of a-z, 0-9 and -, beginning with a letter and "
+                        + "ending with a letter or digit")
+            } else if makers.updateValue("", forKey: input.name) != nil {
+                refuse("given[\(index)].name", "\(input.name) is there twice")
+            }
+        }
+        problems += spec.problems(withGivenAt: "\(path).given")
     }
 
     private mutating func checkInputs(_ step: TrainingStep, at field: String, _ makers: [String: String]) {
@@ -68,7 +87,7 @@ struct WorkflowValidation {
             if !seen.insert(name).inserted {
                 refuse("\(field)[\(index)]", "\(name) is there twice")
             } else if makers[name] == nil {
-                refuse("\(field)[\(index)]", "no step has the output \(name)")
+                refuse("\(field)[\(index)]", "no step has the output \(name), and it is not given")
             } else if makers[name] == step.name {
                 refuse("\(field)[\(index)]", "\(name) is what this step makes; it cannot read it")
             }
