@@ -31,7 +31,8 @@ struct MLModelKind: Reconciled {
         let spec = observation.model.spec.value
         let templates =
             spec.map {
-                ($0.training.spec.templates + [$0.serving.template] + $0.validation.tests.map(\.template)).map(\.json)
+                ($0.training.spec.templates + ($0.evaluation?.steps ?? []).map(\.template) + [$0.serving.template]
+                    + $0.validation.tests.map(\.template)).map(\.json)
             } ?? []
         observation.policy = try await policies.policy(
             namespace: key.namespace ?? "", templates: templates, live: live)

@@ -113,6 +113,32 @@ import Testing
         #expect(answer.status == .exited(status), "\(answer.output)\(answer.error)")
     }
 
+    /// What was made elsewhere is judged by what the evaluation says of it.
+    @Test(arguments: [(nil, 0), ("collect", 1), ("other", 2)] as [(String?, Int32)])
+    func theEvaluationReports(_ step: String?, _ status: Int32) async throws {
+        let template = "template: {spec: {containers: [{name: main, image: \"registry.local/wine:1\"}]}}"
+        let training = """
+            training:
+                template:
+                  spec:
+                    template: {spec: {containers: [{name: train, image: "registry.local/wine:1"}]}}
+            """
+        let model = Self.model.replacing(
+            training,
+            with: """
+                artifact: {uri: "oci://registry.local/wine@sha256:\(String(repeating: "ab12", count: 16))"}
+                  evaluation:
+                    holdout: holdout
+                    steps:
+                    - {name: collect, outputs: [holdout], \(template)}
+                    - {name: measure, inputs: [model, holdout], \(template)}
+                """)
+        #expect(model != Self.model)
+        let more = step.map { ["--step", $0] } ?? []
+        let answer = try await Self.verify(#"{"accuracy": 0.97}"#, model: model, baseline: nil, more)
+        #expect(answer.status == .exited(status), "\(answer.output)\(answer.error)")
+    }
+
     @Test(arguments: [
         (
             model.replacing("threshold: 0.93", with: "threshold: high"),
