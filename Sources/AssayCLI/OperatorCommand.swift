@@ -62,6 +62,12 @@ struct OperatorCommand: AsyncParsableCommand {
             valueName: "duration,deadline,period"))
     var leaseTimes = "15,10,2"
 
+    @Option(
+        help: ArgumentHelp(
+            "The namespace of the gateway's pods, which are labelled \(OperatorConfiguration.Gateway.defaultSelector). Services "
+                + "lead straight to models unless given.", valueName: "namespace"))
+    var gatewayNamespace: String?
+
     @OptionGroup var push: PushOptions
 
     @OptionGroup var log: LogOptions
@@ -83,7 +89,8 @@ struct OperatorCommand: AsyncParsableCommand {
         let configuration = OperatorConfiguration(
             namespace: namespace, workers: workers, podSecurity: podSecurity, instance: instance, pod: PushOptions.pod,
             image: image, health: healthAddress == "none" ? nil : OperatorConfiguration.Address(healthAddress),
-            push: try push.configuration(pod: PushOptions.pod), election: try election)
+            push: try push.configuration(pod: PushOptions.pod),
+            gateway: gatewayNamespace.map { .init(namespace: $0) }, election: try election)
         logger.info("starting", metadata: ["server": "\(cluster.transport.server)"])
         let daemon = AssayOperator(
             configuration: configuration, cluster: cluster, transport: transport, logger: logger)

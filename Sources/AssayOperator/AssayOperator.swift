@@ -42,8 +42,11 @@ public struct AssayOperator: Service {
                 descriptions: OperatorMetrics.descriptions), time: time,
             seed: seed,
             logger: logger)
-        let caches = Caches()
+        var caches = Caches()
         caches.watch(in: &program, namespace: configuration.namespace)
+        if let gateway = configuration.gateway {
+            caches.gateway = GatewayCaches(gateway, in: &program, namespace: configuration.namespace)
+        }
         OperatorMetrics(registry: program.metrics).follow(caches)
         let ownImage = OwnImage(
             told: configuration.image, pod: configuration.pod, client: program.client, time: time, logger: logger,
@@ -61,6 +64,7 @@ public struct AssayOperator: Service {
                 operatorImage: { ownImage.current?.reference }),
             to: &program, caches, configuration)
         caches.route(trainingJobs: trainingJobs, models: models)
+        caches.gateway?.route(models, caches)
         program.run(inBackground: { await ownImage.learn() })
         self.program = program
         self.ownImage = ownImage

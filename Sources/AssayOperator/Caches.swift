@@ -38,6 +38,8 @@ struct Caches: Sendable {
     let deployments = Store<DeploymentObservation>()
     let services = Store<ServiceObservation>()
     let networkPolicies = Store<NetworkPolicyObservation>()
+    /// Nil where there is no gateway.
+    var gateway: GatewayCaches?
     /// The serving pods of each model. ReplicaSets stand between them and the Deployments, and are not watched.
     let servingPods = ValueIndex<PodObservation> { [$0.metadata.labels[Label.model]].compactMap(\.self) }
     /// The trainings that have results of steps, by the steps' keys.
@@ -83,6 +85,8 @@ struct Caches: Sendable {
         case .deployments: note(deployments)
         case .services: note(services)
         case .networkPolicies: note(networkPolicies)
+        case .endpointSlices: gateway.map { note($0.slices) }
+        case .endpoints: gateway.map { note($0.endpoints) }
         default: nil
         }
     }

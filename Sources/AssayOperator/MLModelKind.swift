@@ -43,6 +43,7 @@ struct MLModelKind: Reconciled {
             observation.claim = try await client.claim(name, namespace: key.namespace)
         }
         if live { try await readReferences(&observation) }
+        observation.gateway = try await caches.gateway?.observe(observation.model, live: live, client)
         observation.isLive = live
         return observation
     }

@@ -24,8 +24,25 @@ public struct OperatorConfiguration: Sendable {
     /// Where trainings push to; nil where they cannot.
     public var push: Push?
 
+    /// Where the gateway's pods are; nil where there is none.
+    public var gateway: Gateway?
+
     /// By which Lease one of several replicas leads; nil where there is only one.
     public var election: LeaderElectionConfiguration?
+
+    public struct Gateway: Sendable, Hashable {
+        /// The namespace of its pods, which is the operator's own as a rule.
+        public var namespace: String
+        /// The labels that they have.
+        public var selector: String
+
+        public static let defaultSelector = "app.kubernetes.io/name=assay-gateway"
+
+        public init(namespace: String, selector: String = defaultSelector) {
+            self.namespace = namespace
+            self.selector = selector
+        }
+    }
 
     public struct Address: Sendable, Hashable {
         public var host: String
@@ -50,7 +67,8 @@ public struct OperatorConfiguration: Sendable {
     public init(
         namespace: String? = nil, workers: Int = 4, podSecurity: PodSecurityLevel = .baseline,
         instance: String = "assay", pod: ObjectKey? = nil, image: String? = nil, health: Address? = nil,
-        drainDeadline: Duration = .seconds(20), push: Push? = nil, election: LeaderElectionConfiguration? = nil
+        drainDeadline: Duration = .seconds(20), push: Push? = nil, gateway: Gateway? = nil,
+        election: LeaderElectionConfiguration? = nil
     ) {
         self.namespace = namespace
         self.workers = workers
@@ -61,6 +79,7 @@ public struct OperatorConfiguration: Sendable {
         self.health = health
         self.drainDeadline = drainDeadline
         self.push = push
+        self.gateway = gateway
         self.election = election
     }
 }

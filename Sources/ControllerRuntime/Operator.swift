@@ -104,12 +104,15 @@ public struct Operator: Service {
     ///   - store: the cache, which nothing else may fill.
     ///   - namespace: nil for all.
     ///   - labelSelector: only objects that it selects are kept.
+    ///   - condition: whether there is anything to watch, for kinds that not every server has; see ``Reflector``.
     public mutating func watch<Object: StoredObject>(
-        into store: Store<Object>, namespace: String? = nil, labelSelector: String? = nil
+        into store: Store<Object>, namespace: String? = nil, labelSelector: String? = nil,
+        when condition: (@Sendable () async throws(KubernetesError) -> Bool)? = nil
     ) {
         let reflector = Reflector(
             client: client, type: Object.resourceType, namespace: namespace, labelSelector: labelSelector,
-            store: store, time: time, seed: random.withLock { $0.next() }, logger: logger, metrics: metrics)
+            condition: condition, store: store, time: time, seed: random.withLock { $0.next() }, logger: logger,
+            metrics: metrics)
         health.addReflector("\(Object.resourceType)", reflector)
         debug.addReflector(reflector)
         background.append { await reflector.run() }

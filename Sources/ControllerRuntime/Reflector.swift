@@ -25,6 +25,7 @@ public final class Reflector<Object: CachedObject>: Sendable {
     private let time: any TimeSource
     private let seed: UInt64
     private let freshness: ListFreshness
+    private let condition: (@Sendable () async throws(KubernetesError) -> Bool)?
     private let logger: Logger
     private let metrics: ReflectorMetrics
     private let progress: Locked<ReflectorProgress>
@@ -36,6 +37,8 @@ public final class Reflector<Object: CachedObject>: Sendable {
     ///   - labelSelector: only objects that it selects are kept.
     ///   - fieldSelector: only objects that it selects are kept.
     ///   - freshness: how new a list must be.
+    ///   - condition: whether there is anything to follow, for kinds that not every server has. Until it is so, which is
+    ///     asked now and then, the store is empty and in sync.
     ///   - store: what is filled.
     ///   - time: tells the time; a test gives one that it moves itself.
     ///   - seed: determines timeouts and backoff.
@@ -43,7 +46,8 @@ public final class Reflector<Object: CachedObject>: Sendable {
     ///   - metrics: shows what is measured; nil where nobody looks.
     public init(
         client: KubernetesClient, type: ResourceType, namespace: String? = nil, labelSelector: String? = nil,
-        fieldSelector: String? = nil, freshness: ListFreshness = .newest, store: Store<Object>,
+        fieldSelector: String? = nil, freshness: ListFreshness = .newest,
+        condition: (@Sendable () async throws(KubernetesError) -> Bool)? = nil, store: Store<Object>,
         time: any TimeSource = SystemTime(),
         seed: UInt64 = .random(in: .min ... .max), logger: Logger, metrics: MetricsRegistry? = nil
     ) {
@@ -56,6 +60,7 @@ public final class Reflector<Object: CachedObject>: Sendable {
         self.time = time
         self.seed = seed
         self.freshness = freshness
+        self.condition = condition
         var logger = logger
         logger[metadataKey: "resource"] = "\(type)"
         self.logger = logger
@@ -73,6 +78,7 @@ public final class Reflector<Object: CachedObject>: Sendable {
 
     /// Runs until the task is cancelled.
     public func run() async {
+        guard await isThereSomething() else { return }
         var machine = WatchMachine(freshness: freshness, random: SeededGenerator(seed: seed))
         while !Task.isCancelled {
             if machine.delay > .zero {
@@ -87,6 +93,31 @@ public final class Reflector<Object: CachedObject>: Sendable {
             case .watch(let version): await watch(version, &machine)
             }
         }
+    }
+
+    /// Waits for the condition. False where it was cancelled before.
+    private func isThereSomething() async -> Bool {
+        guard let condition else { return true }
+        while !Task.isCancelled {
+            var wait = Duration.seconds(60)
+            do throws(KubernetesError) {
+                if try await condition() { return true }
+                contact(.watching)
+                if !store.hasSynced {
+                    store.beginList()
+                    store.finishList(resourceVersion: "")
+                }
+            } catch {
+                wait = .seconds(2)
+                progress.withLock {
+                    $0.lastError = "\(error)"
+                    $0.isForbidden = error.isForbidden
+                    $0.consecutiveFailures += 1
+                }
+            }
+            do { try await time.sleep(for: wait) } catch { return false }
+        }
+        return false
     }
 
     // MARK: List

@@ -18,6 +18,8 @@ struct World {
     var defaultStore = DefaultStore.missing
     var references: [TemplateReference: ReferenceObservation] = [:]
     var operatorImage: String? = "assay:1"
+    /// Nil where there is none; what leads to it is among the objects.
+    var gateway: GatewayObservation?
     var push: PushChannel?
     var pushes: [PushedProgress] = []
     var events: [PlannedEvent] = []
@@ -172,7 +174,12 @@ struct World {
     }
 
     func observe(model: MLModel, live: Bool) throws -> MLModelObservation {
-        MLModelObservation(
+        var gateway = gateway
+        let leads =
+            try all(.endpointSlices).map { ServiceLead(try EndpointSliceObservation(json: $0)) }
+            + all(.endpoints).map { ServiceLead(try EndpointsObservation(json: $0)) }
+        gateway?.leads = leads.filter { live || $0.metadata.controller?.uid == model.metadata.uid }
+        return MLModelObservation(
             model: model, trainingJobs: try all(.trainingJobs).map { try TrainingJob(json: $0) },
             deployments: try all(.deployments).map { try DeploymentObservation(json: $0) },
             service: try get(.services, model.metadata.name).map { try ServiceObservation(json: $0) },
@@ -183,7 +190,7 @@ struct World {
             fence: try all(.networkPolicies).map { FencePart(try NetworkPolicyObservation(json: $0)) }
                 + all(.services).filter { $0["metadata", "name"]?.string != model.metadata.name }
                 .map { FencePart(try ServiceObservation(json: $0)) }, policy: policy, claim: live ? claim : .none,
-            references: live ? references(exceptOf: model.metadata.uid) : [],
+            gateway: gateway, references: live ? references(exceptOf: model.metadata.uid) : [],
             missingClaims: live ? missingClaims : [], operatorImage: operatorImage, isLive: live)
     }
 

@@ -83,6 +83,8 @@ public struct MLModelObservation: Sendable, Hashable {
     public var policy: PodPolicy
     /// The claim that the training's artifacts are on.
     public var claim: ClaimObservation
+    /// Nil where there is none.
+    public var gateway: GatewayObservation?
     /// The artifacts that others than the model itself refer to: every digest in another MLModel or TrainingJob that stays.
     /// Read only where something is to be removed.
     public var references: Set<String>
@@ -96,8 +98,8 @@ public struct MLModelObservation: Sendable, Hashable {
         model: MLModel, trainingJobs: [TrainingJob] = [], deployments: [DeploymentObservation] = [],
         service: ServiceObservation? = nil, pods: [PodObservation] = [], jobs: [JobObservation] = [],
         proofJobs: [JobObservation] = [], fence: [FencePart] = [], policy: PodPolicy = PodPolicy(),
-        claim: ClaimObservation = .none, references: Set<String> = [], missingClaims: Set<String> = [],
-        operatorImage: String? = nil, isLive: Bool = false
+        claim: ClaimObservation = .none, gateway: GatewayObservation? = nil, references: Set<String> = [],
+        missingClaims: Set<String> = [], operatorImage: String? = nil, isLive: Bool = false
     ) {
         self.model = model
         self.trainingJobs = trainingJobs
@@ -109,6 +111,7 @@ public struct MLModelObservation: Sendable, Hashable {
         self.fence = fence
         self.policy = policy
         self.claim = claim
+        self.gateway = gateway
         self.references = references
         self.missingClaims = missingClaims
         self.operatorImage = operatorImage

@@ -97,6 +97,12 @@ enum ServingRendering {
 
     /// The Service of the model's name, which leads to one revision.
     static func service(of model: MLModel, _ revision: Revision) -> JSONValue {
+        service(
+            of: model, selector: selector(model: model.metadata.name, revision: revision.name), port: revision.port)
+    }
+
+    /// - Parameter port: where its port 80 leads.
+    static func service(of model: MLModel, selector: [String: String], port: Int) -> JSONValue {
         let name = model.metadata.name
         var result: JSONValue = [
             "apiVersion": .string(ResourceType.services.apiVersion), "kind": .string(ResourceType.services.kind),
@@ -106,12 +112,9 @@ enum ServingRendering {
                 "ownerReferences": [OwnerReference(controller: model.metadata, of: MLModel.resourceType).json],
             ],
             "spec": [
-                "selector": JSONValue(selector(model: name, revision: revision.name)),
+                "selector": JSONValue(selector),
                 "ports": [
-                    [
-                        "name": "http", "port": 80, "protocol": "TCP",
-                        "targetPort": JSONValue(revision.port),
-                    ]
+                    ["name": "http", "port": 80, "protocol": "TCP", "targetPort": JSONValue(port)]
                 ],
             ],
         ]

@@ -156,13 +156,17 @@ extension MLModelSpec {
         /// the candidate is proven.
         public var surge: Int?
 
+        /// Whether requests go through the gateway where there is one; they do unless this is false.
+        public var gateway: Bool?
+
         public static let defaultProgressDeadline = 600
 
         public init(
             template: PodTemplate, port: Int, replicas: Int? = nil, allowUnpinned: Bool? = nil,
             imageFrom: [ImageFrom] = [], artifacts: [String] = [], progressDeadlineSeconds: Int? = nil,
-            surge: Int? = nil
+            surge: Int? = nil, gateway: Bool? = nil
         ) {
+            self.gateway = gateway
             self.template = template
             self.port = port
             self.replicas = replicas
@@ -182,6 +186,7 @@ extension MLModelSpec {
             artifacts = try cursor["artifacts"].map { element throws(JSONShapeError) in try element.string() }
             progressDeadlineSeconds = try cursor["progressDeadlineSeconds"].optionalInt()
             surge = try cursor["surge"].optionalInt()
+            gateway = try cursor["gateway"].optionalBool()
         }
 
         public var json: JSONValue {
@@ -190,6 +195,7 @@ extension MLModelSpec {
             if let allowUnpinned { result["allowUnpinned"] = .bool(allowUnpinned) }
             if let progressDeadlineSeconds { result["progressDeadlineSeconds"] = JSONValue(progressDeadlineSeconds) }
             if let surge { result["surge"] = JSONValue(surge) }
+            if let gateway { result["gateway"] = .bool(gateway) }
             return result
         }
 

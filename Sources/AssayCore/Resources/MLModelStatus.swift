@@ -41,10 +41,19 @@ public struct MLModelStatus: Sendable, Hashable {
     public var revisions: [Revision]
     /// What is to go from stores, with the runs that have left the history.
     public var removals: [StoreRemoval]
+    /// The port on the gateway that leads to this model and to no other; nil where no request goes that way.
+    public var gatewayPort: Int?
+    /// When users who were led elsewhere before are led there: nil once nothing is left of that.
+    public var gatewaySince: Timestamp?
+    /// How long the gateway serves on after users were led elsewhere.
+    public var gatewayUntil: Timestamp?
+    /// Who gets the requests that go through the gateway.
+    public var traffic: [TrafficShare]
     public var lastHandledReconcileAt: String?
 
     public init() {
         observedGeneration = -1
+        traffic = []
         conditions = []
         runs = []
         revisions = []
@@ -66,6 +75,10 @@ public struct MLModelStatus: Sendable, Hashable {
         runs = try cursor["runs"].map { element throws(JSONShapeError) in try Run(json: element) }
         revisions = try cursor["revisions"].map { element throws(JSONShapeError) in try Revision(json: element) }
         removals = try cursor["removals"].map { element throws(JSONShapeError) in try StoreRemoval(json: element) }
+        gatewayPort = try cursor["gatewayPort"].optionalInt()
+        gatewaySince = try cursor["gatewaySince"].optionalTimestamp()
+        gatewayUntil = try cursor["gatewayUntil"].optionalTimestamp()
+        traffic = try cursor["traffic"].map { element throws(JSONShapeError) in try TrafficShare(json: element) }
         lastHandledReconcileAt = try cursor["lastHandledReconcileAt"].optionalString()
     }
 
@@ -84,6 +97,10 @@ public struct MLModelStatus: Sendable, Hashable {
         if !runs.isEmpty { result["runs"] = JSONValue(runs.map(\.json)) }
         if !revisions.isEmpty { result["revisions"] = JSONValue(revisions.map(\.json)) }
         if !removals.isEmpty { result["removals"] = JSONValue(removals.map(\.json)) }
+        if let gatewayPort { result["gatewayPort"] = JSONValue(gatewayPort) }
+        result["gatewaySince"] = JSONValue(gatewaySince?.description)
+        result["gatewayUntil"] = JSONValue(gatewayUntil?.description)
+        if !traffic.isEmpty { result["traffic"] = JSONValue(traffic.map(\.json)) }
         result["lastHandledReconcileAt"] = JSONValue(lastHandledReconcileAt)
         return result
     }

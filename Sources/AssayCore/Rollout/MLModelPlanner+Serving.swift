@@ -14,7 +14,12 @@ extension MLModelPlanner {
         } else if let run, revision.servingHash == spec.serving.revisionHash {
             recreate(revision, run, spec)
         }
-        lead(to: revision)
+        if isRouted(spec) {
+            leadToGateway(revision)
+        } else {
+            lead(to: ServingRendering.service(of: model, revision))
+            leadFromGateway()
+        }
     }
 
     /// What serves sleeps for as long as its successor is tried, where there is no place for both.
@@ -59,8 +64,9 @@ extension MLModelPlanner {
 
     private var rejectionStands: Bool { conditions.conditions["Stalled"]?.reason == "Rejected" }
 
-    private mutating func lead(to revision: Revision) {
-        var wanted = ServingRendering.service(of: model, revision)
+    /// - Parameter service: as it ought to be.
+    mutating func lead(to service: JSONValue) {
+        var wanted = service
         guard let service = observed.service else {
             guard observed.isLive else {
                 result.needsLiveObservation = true
@@ -106,6 +112,11 @@ extension MLModelPlanner {
             return (
                 false, "the revision \(revision.name) sleeps while its successor is tried (spec.serving.surge is 0)"
             )
+        }
+        if let spec = model.spec.value, isRouted(spec), let gateway = observed.gateway,
+            !gateway.pods.contains(where: \.isReady)
+        {
+            return (false, "no pod of the gateway in \(gateway.namespace) is ready")
         }
         if child.replicas == 0 { return (true, "the revision \(revision.name) is scaled to 0") }
         let isAvailable =

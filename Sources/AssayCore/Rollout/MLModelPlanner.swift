@@ -30,6 +30,7 @@ struct MLModelPlanner {
         if let spec = model.spec.value, let plan = finalizerPlan(spec) { return plan }
         if let spec = model.spec.value, problems.isEmpty {
             if mayUseService() { advance(spec) }
+            route(spec)
             maintainServing(spec)
             tidy(spec)
             seal(spec)
