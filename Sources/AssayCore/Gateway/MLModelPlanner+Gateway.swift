@@ -28,7 +28,22 @@ extension MLModelPlanner {
             // Users who are led elsewhere so far are led here when it is open to them.
             status.gatewaySince = observed.service == nil ? nil : now.truncatedToSeconds
         }
-        status.traffic = servingRevision.map { [TrafficShare(revision: $0.name, weight: 100, state: .serving)] } ?? []
+        share(servingRevision.map { [TrafficShare(revision: $0.name, weight: 100, state: state(of: $0, spec))] } ?? [])
+    }
+
+    /// Says who gets the requests from now on.
+    private mutating func share(_ traffic: [TrafficShare]) {
+        let isSame =
+            traffic.map(\.revision) == old.traffic.map(\.revision)
+            && traffic.map(\.weight) == old.traffic.map(\.weight) && traffic.map(\.state) == old.traffic.map(\.state)
+        guard !isSame else { return }
+        status.trafficGeneration = (old.trafficGeneration ?? 0) + 1
+        status.traffic = traffic.map { share in
+            var result = share
+            let before = old.traffic.first { $0.revision == share.revision && $0.state == share.state }
+            result.since = before?.since ?? now.truncatedToSeconds
+            return result
+        }
     }
 
     /// The gateway serves on until nobody is led to it any more.
@@ -37,10 +52,11 @@ extension MLModelPlanner {
         let until = status.gatewayUntil ?? (now.truncatedToSeconds + Self.closingTime)
         status.gatewayUntil = until
         guard now < until else {
-            (status.gatewayPort, status.gatewaySince, status.gatewayUntil, status.traffic) = (nil, nil, nil, [])
+            (status.gatewayPort, status.gatewaySince, status.gatewayUntil) = (nil, nil, nil)
+            (status.traffic, status.trafficGeneration) = ([], nil)
             return
         }
-        status.traffic = servingRevision.map { [TrafficShare(revision: $0.name, weight: 100, state: .serving)] } ?? []
+        share(servingRevision.map { [TrafficShare(revision: $0.name, weight: 100, state: .serving)] } ?? [])
         look(after: until - now)
     }
 

@@ -11,6 +11,8 @@ public struct GatewayObservation: Sendable, Hashable {
     public var takenPorts: Set<Int>
     /// What leads the model's Service somewhere; among what was read live, also what controllers have left.
     public var leads: [ServiceLead]
+    /// What its pods have measured of the model; nil where nobody has looked.
+    public var scaling: ScalingObservation?
     /// Of the kind that the server has: discovery/v1 EndpointSlices, or on old ones v1 Endpoints.
     public var servesSlices: Bool
 
@@ -23,6 +25,22 @@ public struct GatewayObservation: Sendable, Hashable {
         self.takenPorts = takenPorts
         self.leads = leads
         self.servesSlices = servesSlices
+    }
+}
+
+/// What the leader knows of a model's requests.
+public struct ScalingObservation: Sendable, Hashable {
+    /// What the autoscaler asks for; nil where the spec asks for no such thing.
+    public var desired: Int?
+    /// Since the last request that anybody knows of, or since somebody looks.
+    public var idle: Duration
+    /// What the gateway's pods have said last, by the uids of those that answered.
+    public var reports: [String: GatewayLoad.Model]
+
+    public init(desired: Int? = nil, idle: Duration = .zero, reports: [String: GatewayLoad.Model] = [:]) {
+        self.desired = desired
+        self.idle = idle
+        self.reports = reports
     }
 }
 

@@ -158,14 +158,17 @@ extension MLModelSpec {
 
         /// Whether requests go through the gateway where there is one; they do unless this is false.
         public var gateway: Bool?
+        /// How many replicas there are is the gateway's measurements' to say.
+        public var autoscaling: Autoscaling?
 
         public static let defaultProgressDeadline = 600
 
         public init(
             template: PodTemplate, port: Int, replicas: Int? = nil, allowUnpinned: Bool? = nil,
             imageFrom: [ImageFrom] = [], artifacts: [String] = [], progressDeadlineSeconds: Int? = nil,
-            surge: Int? = nil, gateway: Bool? = nil
+            surge: Int? = nil, gateway: Bool? = nil, autoscaling: Autoscaling? = nil
         ) {
+            self.autoscaling = autoscaling
             self.gateway = gateway
             self.template = template
             self.port = port
@@ -187,6 +190,7 @@ extension MLModelSpec {
             progressDeadlineSeconds = try cursor["progressDeadlineSeconds"].optionalInt()
             surge = try cursor["surge"].optionalInt()
             gateway = try cursor["gateway"].optionalBool()
+            autoscaling = cursor["autoscaling"].exists ? try Autoscaling(json: cursor["autoscaling"]) : nil
         }
 
         public var json: JSONValue {
@@ -196,6 +200,7 @@ extension MLModelSpec {
             if let progressDeadlineSeconds { result["progressDeadlineSeconds"] = JSONValue(progressDeadlineSeconds) }
             if let surge { result["surge"] = JSONValue(surge) }
             if let gateway { result["gateway"] = .bool(gateway) }
+            result["autoscaling"] = autoscaling?.json
             return result
         }
 
@@ -209,6 +214,10 @@ extension MLModelSpec {
 
         public var revisionHash: String { SpecHash.text(revisionJSON) }
         public var wantedReplicas: Int { replicas ?? 1 }
+        /// Of a candidate that is proven. At least one, even if none is wanted: nothing is shown by no pod.
+        var initialReplicas: Int { autoscaling?.initial(replicas) ?? max(1, wantedReplicas) }
+        /// How many there may be at once.
+        var mostReplicas: Int { autoscaling?.maxReplicas ?? wantedReplicas }
         public var progressDeadline: Int { progressDeadlineSeconds ?? Self.defaultProgressDeadline }
     }
 }

@@ -9,6 +9,8 @@ public struct MLModelStatus: Sendable, Hashable {
         case evaluating = "Evaluating"
         case rollingOut = "RollingOut"
         case serving = "Serving"
+        /// It has no pods; the first request wakes it.
+        case hibernating = "Hibernating"
         /// It ought to serve, and its pods do not answer.
         case unavailable = "Unavailable"
         /// The gate said no.
@@ -47,6 +49,8 @@ public struct MLModelStatus: Sendable, Hashable {
     public var gatewaySince: Timestamp?
     /// How long the gateway serves on after users were led elsewhere.
     public var gatewayUntil: Timestamp?
+    /// Rises with every change of `traffic`, so that a gateway can say by which it routes.
+    public var trafficGeneration: Int64?
     /// Who gets the requests that go through the gateway.
     public var traffic: [TrafficShare]
     public var lastHandledReconcileAt: String?
@@ -78,6 +82,7 @@ public struct MLModelStatus: Sendable, Hashable {
         gatewayPort = try cursor["gatewayPort"].optionalInt()
         gatewaySince = try cursor["gatewaySince"].optionalTimestamp()
         gatewayUntil = try cursor["gatewayUntil"].optionalTimestamp()
+        trafficGeneration = try cursor["trafficGeneration"].optionalInteger()
         traffic = try cursor["traffic"].map { element throws(JSONShapeError) in try TrafficShare(json: element) }
         lastHandledReconcileAt = try cursor["lastHandledReconcileAt"].optionalString()
     }
@@ -100,6 +105,7 @@ public struct MLModelStatus: Sendable, Hashable {
         if let gatewayPort { result["gatewayPort"] = JSONValue(gatewayPort) }
         result["gatewaySince"] = JSONValue(gatewaySince?.description)
         result["gatewayUntil"] = JSONValue(gatewayUntil?.description)
+        if let trafficGeneration { result["trafficGeneration"] = .integer(trafficGeneration) }
         if !traffic.isEmpty { result["traffic"] = JSONValue(traffic.map(\.json)) }
         result["lastHandledReconcileAt"] = JSONValue(lastHandledReconcileAt)
         return result

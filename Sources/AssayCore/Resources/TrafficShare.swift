@@ -1,4 +1,5 @@
 import JSON
+import KubernetesModel
 
 /// What a model's status says about the requests that a revision gets.
 public struct TrafficShare: Sendable, Hashable {
@@ -22,8 +23,11 @@ public struct TrafficShare: Sendable, Hashable {
     public var weight: Int
     /// How it stands.
     public var state: State
+    /// Since when.
+    public var since: Timestamp?
 
-    public init(revision: String, weight: Int, state: State) {
+    public init(revision: String, weight: Int, state: State, since: Timestamp? = nil) {
+        self.since = since
         self.revision = revision
         self.weight = weight
         self.state = state
@@ -34,10 +38,15 @@ public struct TrafficShare: Sendable, Hashable {
         weight = try cursor["weight"].optionalInt() ?? 0
         guard (0...100).contains(weight) else { throw cursor["weight"].failure("must be 0 to 100") }
         state = try cursor["state"].requiredEnum()
+        since = try cursor["since"].optionalTimestamp()
     }
 
     public var json: JSONValue {
-        ["revision": .string(revision), "weight": JSONValue(weight), "state": .string(state.rawValue)]
+        var result: JSONValue = [
+            "revision": .string(revision), "weight": JSONValue(weight), "state": .string(state.rawValue),
+        ]
+        result["since"] = JSONValue(since?.description)
+        return result
     }
 
     /// Whether requests may go there.

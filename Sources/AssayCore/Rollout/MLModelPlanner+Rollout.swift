@@ -60,7 +60,7 @@ extension MLModelPlanner {
         guard isOurs(child.metadata, kind: "Deployment") else { return }
         let isProven = isProven(status.revisions[index], spec)
         // What one cannot show, more of the same cannot either.
-        let replicas = isProven ? max(1, spec.serving.wantedReplicas) : 1
+        let replicas = isProven ? spec.serving.initialReplicas : 1
         if child.isFullyAvailable, child.replicas == replicas {
             if isProven { promote(index) } else { prove(index, run, spec) }
         } else if let failure = failure(of: child, status.revisions[index], spec) {
@@ -83,7 +83,7 @@ extension MLModelPlanner {
             tellOperatorImageUnknown()
             return false
         }
-        guard observed.claim == .ofOneNode, spec.serving.wantedReplicas > 1 else { return true }
+        guard observed.claim == .ofOneNode, spec.serving.mostReplicas > 1 else { return true }
         stall(
             .failed, reason: "StoreOfOneNode",
             message: "spec.serving.replicas: more than one needs a PersistentVolumeClaim with ReadWriteMany, and "
@@ -163,8 +163,7 @@ extension MLModelPlanner {
         }
         let isProven = isProven(revision, spec)
         guard isProven || fence(revision) else { return }
-        // At least one, even if none is wanted: nothing is proven by no pod.
-        deployment["spec", "replicas"] = JSONValue(isProven ? max(1, spec.serving.wantedReplicas) : 1)
+        deployment["spec", "replicas"] = JSONValue(isProven ? spec.serving.initialReplicas : 1)
         result.actions.append(.create(.deployments, deployment, manager: FieldManager.scaler))
         tellRollingOut(reason: "DeploymentCreated", message: "the Deployment \(revision.deployment) is made")
         result.requeueAfter = .seconds(Int64(spec.serving.progressDeadline)) + MLModelPlan.deadlineGrace

@@ -9,7 +9,7 @@ extension MLModelPlanner {
         let run = run(number: revision.run)
         if let child = deployment(revision.deployment) {
             if child.metadata.controller?.uid == model.metadata.uid {
-                keepUp(child, revision, run, spec, replicas: isMakingRoom(spec) ? 0 : spec.serving.wantedReplicas)
+                keepUp(child, revision, run, spec, replicas: replicas(of: child, spec))
             }
         } else if let run, revision.servingHash == spec.serving.revisionHash {
             recreate(revision, run, spec)
@@ -58,7 +58,7 @@ extension MLModelPlanner {
             result.needsLiveObservation = true
             return
         }
-        deployment["spec", "replicas"] = JSONValue(isMakingRoom(spec) ? 0 : spec.serving.wantedReplicas)
+        deployment["spec", "replicas"] = JSONValue(replicas(of: nil, spec))
         result.actions.append(.create(.deployments, deployment, manager: FieldManager.scaler))
     }
 
@@ -118,6 +118,7 @@ extension MLModelPlanner {
         {
             return (false, "no pod of the gateway in \(gateway.namespace) is ready")
         }
+        if let sleeping = tellSleep(child, revision) { return sleeping }
         if child.replicas == 0 { return (true, "the revision \(revision.name) is scaled to 0") }
         let isAvailable =
             child.conditions["Available"].map { $0.status == .true } ?? (child.availableReplicas >= child.replicas)

@@ -92,7 +92,8 @@ extension MLModelPlanner {
         conditions.set(
             "RolledOut", .true, reason: "RolledOut", message: "the revision \(status.revision ?? "") is rolled out")
         if serving.isReady {
-            settle(.serving, reason: "Serving", message: serving.message, .settled)
+            let phase: MLModelStatus.Phase = isAsleep ? .hibernating : .serving
+            settle(phase, reason: phase.rawValue, message: serving.message, .settled)
         } else {
             progress(.unavailable, reason: "Unavailable", message: serving.message)
         }

@@ -32,6 +32,8 @@ struct MLModelPlanner {
             if mayUseService() { advance(spec) }
             route(spec)
             maintainServing(spec)
+            fallAsleep(spec)
+            tellHibernated()
             tidy(spec)
             seal(spec)
             removeForgotten()
@@ -46,6 +48,14 @@ struct MLModelPlanner {
     private mutating func advance(_ spec: MLModelSpec) {
         if let rejection {
             stall(status.phase ?? .failed, reason: rejection.reason, message: rejection.message)
+            return
+        }
+        if spec.serving.autoscaling != nil, !isRouted(spec) {
+            stall(
+                .invalid, reason: "GatewayMissing",
+                message:
+                    "spec.serving.autoscaling: goes by what the gateway measures, and the operator knows of none; start it "
+                    + "with --gateway-namespace, or remove this")
             return
         }
         if spec.suspend == true {

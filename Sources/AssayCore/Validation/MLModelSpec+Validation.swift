@@ -204,6 +204,11 @@ extension MLModelSpec.Serving {
         if let replicas, !(0...Bounds.replicas).contains(replicas) {
             problems.append(.init("\(Self.path).replicas", "must be between 0 and \(Bounds.replicas)"))
         }
+        if let autoscaling { problems += autoscaling.problems(at: "\(Self.path).autoscaling") }
+        if autoscaling != nil, gateway == false {
+            problems.append(
+                .init("\(Self.path).autoscaling", "goes by what the gateway measures; remove it, or gateway: false"))
+        }
         if let surge, !(0...1).contains(surge) { problems.append(.init("\(Self.path).surge", "must be 0 or 1")) }
         if let progressDeadlineSeconds, progressDeadlineSeconds < 1 {
             problems.append(.init("\(Self.path).progressDeadlineSeconds", "must be at least 1"))
