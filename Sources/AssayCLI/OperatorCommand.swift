@@ -85,7 +85,11 @@ struct OperatorCommand: AsyncParsableCommand {
         let cluster = try ClientConfiguration.discover(
             kubeconfig: kubeconfig, context: context, trust: KubeconfigTrust(plugins: SubprocessPluginRunner()))
         let transport = try CurlTransport(cluster.transport)
-        defer { transport.shutdown() }
+        let gatewayReader = CurlGatewayReader()
+        defer {
+            transport.shutdown()
+            gatewayReader.shutdown()
+        }
         let configuration = OperatorConfiguration(
             namespace: namespace, workers: workers, podSecurity: podSecurity, instance: instance, pod: PushOptions.pod,
             image: image, health: healthAddress == "none" ? nil : OperatorConfiguration.Address(healthAddress),
@@ -93,7 +97,8 @@ struct OperatorCommand: AsyncParsableCommand {
             gateway: gatewayNamespace.map { .init(namespace: $0) }, election: try election)
         logger.info("starting", metadata: ["server": "\(cluster.transport.server)"])
         let daemon = AssayOperator(
-            configuration: configuration, cluster: cluster, transport: transport, logger: logger)
+            configuration: configuration, cluster: cluster, transport: transport, gatewayReader: gatewayReader,
+            logger: logger)
         try await daemon.runUntilSignalled(logger: logger)
         // A second signal has cut everything short, the giving back of the lease too.
         await daemon.release()

@@ -18,6 +18,8 @@ public struct AssayOperator: Service {
     private let ownImage: OwnImage
     private let health: OperatorConfiguration.Address?
     private let push: PushService?
+    private let loads: GatewayLoads?
+    private let models: WorkQueue
     private let trainingJobs: WorkQueue
     /// Told where pushes are taken, once they are.
     private let onTakingPushes: @Sendable (Int) -> Void
@@ -28,10 +30,11 @@ public struct AssayOperator: Service {
     ///   - configuration: how it runs.
     ///   - cluster: which server, as whom.
     ///   - transport: carries the requests there.
+    ///   - gatewayReader: asks the gateway's pods what they have to do; without it nothing is scaled by that.
     ///   - seed: of all that is random in it, which is the spread of waits.
     public init(
         configuration: OperatorConfiguration, cluster: ClientConfiguration, transport: any HTTPTransport,
-        time: any TimeSource = SystemTime(), seed: UInt64 = .random(in: .min ... .max), logger: Logger,
+        gatewayReader: (any GatewayReader)? = nil, time: any TimeSource = SystemTime(), seed: UInt64 = .random(in: .min ... .max), logger: Logger,
         onListening: @escaping @Sendable (Int) -> Void = { _ in },
         onTakingPushes: @escaping @Sendable (Int) -> Void = { _ in }
     ) {
@@ -47,6 +50,7 @@ public struct AssayOperator: Service {
         if let gateway = configuration.gateway {
             caches.gateway = GatewayCaches(gateway, in: &program, namespace: configuration.namespace)
         }
+        let loads = Self.loads(configuration, gatewayReader, program, caches)
         OperatorMetrics(registry: program.metrics).follow(caches)
         let ownImage = OwnImage(
             told: configuration.image, pod: configuration.pod, client: program.client, time: time, logger: logger,
@@ -60,7 +64,8 @@ public struct AssayOperator: Service {
             to: &program, caches, configuration)
         let models = Self.addController(
             MLModelKind(
-                client: program.client, caches: caches, policies: policies, namespace: configuration.namespace,
+                client: program.client, caches: caches, loads: loads, policies: policies,
+                namespace: configuration.namespace,
                 operatorImage: { ownImage.current?.reference }),
             to: &program, caches, configuration)
         caches.route(trainingJobs: trainingJobs, models: models)
@@ -69,10 +74,27 @@ public struct AssayOperator: Service {
         self.program = program
         self.ownImage = ownImage
         self.push = push
+        self.loads = loads
+        self.models = models
         self.trainingJobs = trainingJobs
         self.onListening = onListening
         self.onTakingPushes = onTakingPushes
         health = configuration.health
+    }
+
+    private static func loads(
+        _ configuration: OperatorConfiguration, _ reader: (any GatewayReader)?, _ program: Operator, _ caches: Caches
+    ) -> GatewayLoads? {
+        guard let reader, let gateway = configuration.gateway, let cache = caches.gateway else { return nil }
+        let elector = program.elector
+        let isLeader: @Sendable () -> Bool = { elector?.isLeader ?? true }
+        let keeper = PushKeeper(
+            secret: gateway.secret, names: [GatewayAccess.serverName], needsToken: true, client: program.client,
+            time: program.time, isLeader: isLeader)
+        let access = GatewayAccessKeeper(keeper, time: program.time)
+        return GatewayLoads(
+            reader: reader, access: { try await access.current() }, gateway: cache, caches: caches, time: program.time,
+            isLeader: isLeader, complaints: PushComplaints(logger: program.logger))
     }
 
     private static func addController<Kind: Reconciled>(
@@ -102,6 +124,7 @@ public struct AssayOperator: Service {
             if let push {
                 group.addTask { try await push.run(queue: trainingJobs, onListening: onTakingPushes) }
             }
+            if let loads { group.addTask { await loads.run(queue: models) } }
             group.addTask { try await program.run() }
             // Whichever ends first ends the others: the servers only fail, the controllers end when told to.
             try await group.next()

@@ -10,6 +10,8 @@ struct MLModelKind: Reconciled {
 
     let client: KubernetesClient
     let caches: Caches
+    /// Nil where nobody asks the gateway.
+    var loads: GatewayLoads?
     let policies: PolicyReader
     /// The one that is watched; nil for all.
     let namespace: String?
@@ -44,6 +46,10 @@ struct MLModelKind: Reconciled {
         }
         if live { try await readReferences(&observation) }
         observation.gateway = try await caches.gateway?.observe(observation.model, live: live, client)
+        // After the Deployments were read: who is asked before a model is sent to sleep must answer after that.
+        let isDraining = observation.model.status.value?.traffic.contains { $0.state == .draining } ?? false
+        if live, isDraining { await loads?.ask() }
+        observation.gateway?.scaling = loads?.observe(key)
         observation.isLive = live
         return observation
     }

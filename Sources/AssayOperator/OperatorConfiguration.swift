@@ -36,6 +36,9 @@ public struct OperatorConfiguration: Sendable {
         /// The labels that they have.
         public var selector: String
 
+        /// The Secret with what it serves its load by; its key and certificate are the operator's making.
+        public var secret: ObjectKey { ObjectKey(namespace: namespace, name: "assay-gateway-tls") }
+
         public static let defaultSelector = "app.kubernetes.io/name=assay-gateway"
 
         public init(namespace: String, selector: String = defaultSelector) {

@@ -42,6 +42,8 @@ public struct PushCertificates: Sendable, Hashable {
     public var serving: PushCertificate?
     /// The names that the serving certificate is for.
     public var names: [String] = []
+    /// By which who asks is known; nil where anybody may.
+    public var token: String?
 
     public init() {}
 

@@ -11,17 +11,20 @@ import OpenSSL
 final class PushKeeper: Sendable {
     private let secret: ObjectKey
     private let names: [String]
+    private let needsToken: Bool
     private let client: KubernetesClient
     private let time: any TimeSource
     private let isLeader: @Sendable () -> Bool
     private let known = Locked<PushCertificates?>(nil)
 
+    /// - Parameter needsToken: whether who asks must say a word that is in the Secret, too.
     init(
-        secret: ObjectKey, names: [String], client: KubernetesClient, time: any TimeSource,
+        secret: ObjectKey, names: [String], needsToken: Bool = false, client: KubernetesClient, time: any TimeSource,
         isLeader: @escaping @Sendable () -> Bool
     ) {
         self.secret = secret
         self.names = names
+        self.needsToken = needsToken
         self.client = client
         self.time = time
         self.isLeader = isLeader
@@ -56,8 +59,10 @@ final class PushKeeper: Sendable {
         var certificates = found.map(PushSecret.read) ?? PushCertificates()
         let now = Timestamp(sinceEpoch: time.wallNow())
         let steps = certificates.plan(names: names, now: now)
-        if !steps.isEmpty, isLeader() {
+        let lacksToken = needsToken && certificates.token == nil
+        if !steps.isEmpty || lacksToken, isLeader() {
             for step in steps { try certificates.carryOut(step, names: names, now: now) }
+            if lacksToken { certificates.token = try RandomToken.make() }
             try await write(certificates, over: found)
         }
         guard certificates.authority != nil, certificates.serving != nil else { return nil }

@@ -16,6 +16,7 @@ enum PushSecret {
         result.previous = certificate(secret, "previous-ca.crt", nil)
         result.serving = certificate(secret, "tls.crt", "tls.key")
         result.nextSince = text(secret, nextSince).flatMap { Timestamp($0) }
+        result.token = text(secret, "token").flatMap { $0.isEmpty ? nil : $0 }
         result.names = (text(secret, names) ?? "").split(separator: "\n").map(String.init)
         return result
     }
@@ -33,6 +34,7 @@ enum PushSecret {
         put("previous-ca.crt", certificates.previous?.certificate)
         put("tls.crt", certificates.serving?.certificate)
         put("tls.key", certificates.serving?.key)
+        put("token", certificates.token)
         put(nextSince, certificates.nextSince?.description)
         put(names, certificates.names.joined(separator: "\n"))
         return data
@@ -66,7 +68,9 @@ extension PushCertificates {
     mutating func carryOut(_ step: Step, names: [String], now: Timestamp) throws(TLSError) {
         switch step {
         case .makeAuthority:
+            let token = token
             self = PushCertificates()
+            self.token = token
             authority = try Self.newAuthority(now)
         case .publishNext:
             next = try Self.newAuthority(now)

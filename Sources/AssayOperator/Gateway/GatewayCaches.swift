@@ -26,8 +26,11 @@ struct GatewayCaches: Sendable {
     /// Whether the server has discovery/v1; nil until that is known.
     private let servesSlices = Locked<Bool?>(nil)
 
+    /// Caches that nothing fills yet.
+    init(namespace: String) { self.namespace = namespace }
+
     init(_ configuration: OperatorConfiguration.Gateway, in program: inout Operator, namespace: String?) {
-        self.namespace = configuration.namespace
+        self.init(namespace: configuration.namespace)
         let client = program.client
         let known = servesSlices
         @Sendable func serves() async throws(KubernetesError) -> Bool {

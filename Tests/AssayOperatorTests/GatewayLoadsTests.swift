@@ -1,0 +1,150 @@
+import AssayCore
+import Concurrency
+import ControllerRuntime
+import JSON
+import KubernetesModel
+import Logging
+import Testing
+
+@testable import AssayOperator
+
+/// Asking the gateway's pods, and what follows from their answers.
+@Suite struct GatewayLoadsTests {
+    /// Pods that say what they are told to.
+    private final class Pods: GatewayReader {
+        struct Silent: Error {}
+
+        let answers = Locked<[String: GatewayLoad]>([:])
+
+        func load(of address: String, by access: GatewayAccess) async throws -> GatewayLoad {
+            guard let answer = answers.withLock({ $0[address] }) else { throw Silent() }
+            return answer
+        }
+    }
+
+    private final class World: Sendable {
+        let time = ManualTime()
+        let pods = Pods()
+        let gateway: GatewayCaches
+        let caches: Caches
+        let loads: GatewayLoads
+        let queue: WorkQueue
+        let isLeader = Locked(true)
+        let key = ObjectKey(namespace: "ml", name: "wine")
+
+        init(_ autoscaling: JSONValue) throws {
+            gateway = GatewayCaches(namespace: "assay-system")
+            var caches = Caches()
+            caches.gateway = gateway
+            self.caches = caches
+            queue = WorkQueue(name: "models", time: time)
+            let isLeader = isLeader
+            loads = GatewayLoads(
+                reader: pods, access: { GatewayAccess(authorities: "", token: "t") }, gateway: gateway, caches: caches,
+                time: time, isLeader: { isLeader.withLock { $0 } },
+                complaints: PushComplaints(logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }))
+            for (name, address) in [("a", "10.0.0.1"), ("b", "10.0.0.2")] {
+                gateway.pods.apply([
+                    "metadata": ["name": .string(name), "namespace": "assay-system", "uid": .string(name)],
+                    "status": ["phase": "Running", "podIP": .string(address)],
+                ])
+            }
+            caches.models.apply([
+                "metadata": ["name": "wine", "namespace": "ml", "uid": "m"],
+                "spec": [
+                    "training": ["template": ["spec": ["template": ["spec": ["containers": [["name": "x"]]]]]]],
+                    "validation": ["gate": "None"],
+                    "serving": [
+                        "template": ["spec": ["containers": [["name": "x"]]]], "port": 8080,
+                        "autoscaling": autoscaling,
+                    ],
+                ],
+                "status": [
+                    "observedGeneration": 1, "revision": "wine-1", "gatewayPort": 12345, "trafficGeneration": 1,
+                    "traffic": [["revision": "wine-1", "weight": 100, "state": "Serving"]],
+                    "revisions": [
+                        [
+                            "name": "wine-1", "run": 1, "servingHash": "1:x", "rendering": 1, "deployment": "wine-1",
+                            "port": 8080, "state": "Serving",
+                        ]
+                    ],
+                ],
+            ])
+            caches.deployments.apply([
+                "metadata": ["name": "wine-1", "namespace": "ml", "uid": "d"], "spec": ["replicas": 1],
+                "status": ["availableReplicas": 1],
+            ])
+        }
+
+        /// Each pod's requests and busy seconds so far; nil for one that is silent.
+        func say(_ second: Int, _ a: (requests: Int64, busy: Double)?, _ b: (requests: Int64, busy: Double)?) {
+            pods.answers.withLock { answers in
+                for (address, load) in [("10.0.0.1", a), ("10.0.0.2", b)] {
+                    answers[address] = load.map {
+                        GatewayLoad(
+                            time: Double(second),
+                            models: [key: .init(generation: 1, requests: $0.requests, busySeconds: $0.busy)])
+                    }
+                }
+            }
+        }
+
+        /// Asks now, a second after the last time.
+        func round() async {
+            time.advance(by: .seconds(1))
+            await loads.round(queue: queue)
+        }
+    }
+
+    @Test func idleTimeIsWhatNobodyHadARequestIn() async throws {
+        let world = try World(["minReplicas": 0, "maxReplicas": 5, "idleAfter": "10s"])
+        for second in 1...5 {
+            world.say(second, (Int64(second), 0), (0, 0))
+            await world.round()
+        }
+        #expect(world.loads.observe(world.key)?.idle == .zero)
+        for second in 6...14 {
+            world.say(second, (5, 0), (0, 0))
+            await world.round()
+        }
+        #expect(world.loads.observe(world.key)?.idle == .seconds(9))
+        #expect(world.queue.count == 0)
+        world.say(15, (5, 0), (0, 0))
+        await world.round()
+        #expect(world.queue.count == 1, "it may sleep")
+        #expect(world.loads.observe(world.key)?.reports.count == 2)
+    }
+
+    @Test func whoIsSilentMayHaveARequest() async throws {
+        let world = try World(["minReplicas": 0, "maxReplicas": 5, "idleAfter": "10s"])
+        for second in 1...20 {
+            world.say(second, (0, 0), second == 12 ? nil : (0, 0))
+            await world.round()
+        }
+        // It is not known what it had between its answers on either side.
+        #expect(world.loads.observe(world.key)?.idle == .seconds(7))
+        world.say(21, (0, 0), nil)
+        await world.round()
+        #expect(world.loads.observe(world.key)?.reports.count == 1)
+    }
+
+    @Test func whatAllPodsHaveIsScaledBy() async throws {
+        let world = try World(["maxReplicas": 5, "target": 10])
+        for second in 1...4 {
+            world.say(second, (0, 7 * Double(second)), (0, 7 * Double(second)))
+            await world.round()
+        }
+        #expect(world.loads.observe(world.key)?.desired == 2, "14 at a time, of 7 each")
+        #expect(world.queue.count == 1)
+    }
+
+    @Test func whoDoesNotLeadForgets() async throws {
+        let world = try World(["minReplicas": 0, "maxReplicas": 5])
+        world.say(1, (0, 0), (0, 0))
+        await world.round()
+        #expect(world.loads.observe(world.key) != nil)
+        world.isLeader.withLock { $0 = false }
+        await world.round()
+        #expect(world.loads.observe(world.key) == nil)
+    }
+}
