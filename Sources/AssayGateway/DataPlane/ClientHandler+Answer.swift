@@ -52,10 +52,13 @@ extension ClientHandler {
         if exchange?.isComplete == false, exchange?.pod?.isWritable == true { readMore() }
     }
 
-    func podFinished(_ trailers: HTTPHeaders?) {
+    /// The answer is whole.
+    ///
+    /// - Parameter isUsable: whether the pod's connection is as one expects it after an answer.
+    func podFinished(_ trailers: HTTPHeaders?, isUsable: Bool) {
         guard let exchange, let plan = exchange.plan, let pod = exchange.pod else { return }
         if plan.framing == .chunked { toClient.writeLastChunk(trailers: trailers) }
-        detach(pod, isUsable: plan.keepsPod && exchange.isComplete)
+        detach(pod, isUsable: isUsable && plan.keepsPod && exchange.isComplete)
         finish(exchange, keepsAlive: plan.keepsClient)
     }
 

@@ -25,6 +25,9 @@ final class PodHandler: ChannelInboundHandler {
     private var context: ChannelHandlerContext?
     private var stage = Stage.idle
     private var mayRead = true
+    /// The end of the answer has come, with these trailers. It counts once the read that brought it is over: what stands
+    /// behind it belongs to no request, and must not be taken for the answer to the next one.
+    private var end: (trailers: HTTPHeaders?, isClean: Bool)?
     private var probeTimer: Scheduled<Void>?
 
     init(_ endpointID: Int, _ revision: LoopRevision) {
@@ -87,11 +90,12 @@ final class PodHandler: ChannelInboundHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let part = unwrapInboundIn(data)
         switch stage {
+        case .exchange where end != nil: end?.isClean = false
         case .exchange(let client):
             switch part {
             case .head(let head): client.podAnswered(head)
             case .body(let bytes): client.podSent(bytes)
-            case .end(let trailers): client.podFinished(trailers)
+            case .end(let trailers): end = (trailers, true)
             }
         case .probing: takeProbe(part)
         case .idle, .closed:
@@ -101,8 +105,16 @@ final class PodHandler: ChannelInboundHandler {
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
-        if case .exchange(let client) = stage { client.podPaused() }
+        if case .exchange(let client) = stage, !finish(client, isOpen: true) { client.podPaused() }
         if mayRead { context.read() }
+    }
+
+    /// Tells the client of the end, if it has come.
+    private func finish(_ client: ClientHandler, isOpen: Bool) -> Bool {
+        guard let end else { return false }
+        self.end = nil
+        client.podFinished(end.trailers, isUsable: end.isClean && isOpen)
+        return true
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
@@ -111,6 +123,10 @@ final class PodHandler: ChannelInboundHandler {
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         if case .exchange(let client) = stage, error is HTTPParserError || error is NIOHTTPDecoderError {
+            if end != nil {
+                end?.isClean = false
+                return
+            }
             stage = .idle
             client.podBroke(.malformed)
         }
@@ -121,7 +137,7 @@ final class PodHandler: ChannelInboundHandler {
         let last = stage
         stage = .closed
         switch last {
-        case .exchange(let client): client.podBroke(.closed)
+        case .exchange(let client): if !finish(client, isOpen: false) { client.podBroke(.closed) }
         case .probing: endProbe(isReady: false, isUsable: false)
         case .idle: revision.idleClosed(self)
         case .closed: break
