@@ -12,13 +12,20 @@ import NIOPosix
 final class TestWaker: Waker {
     private let body: @Sendable (ObjectKey) async -> WakeOutcome
     private let calls = Locked<[ObjectKey]>([])
+    private let called = AsyncStream.makeStream(of: ObjectKey.self)
 
     init(_ body: @escaping @Sendable (ObjectKey) async -> WakeOutcome = { _ in .awake }) { self.body = body }
 
     var woken: [ObjectKey] { calls.withLock { $0 } }
 
+    /// Returns once it is asked the first time.
+    func wait() async {
+        for await _ in called.stream { return }
+    }
+
     func wake(_ deployment: ObjectKey) async -> WakeOutcome {
         calls.withLock { $0.append(deployment) }
+        called.continuation.yield(deployment)
         return await body(deployment)
     }
 }
@@ -76,7 +83,12 @@ struct GatewayWorld: Sendable {
         return registry.gauge(name, labels + more).value
     }
 
-    private static func freePorts(_ count: Int) async throws -> [Int] {
+    /// Returns once so many requests are held for the revision `wine-1`.
+    func waitForHeld(_ count: Int) async throws {
+        while metric("assay_gateway_requests_held") != Double(count) { try await Task.sleep(for: .milliseconds(2)) }
+    }
+
+    static func freePorts(_ count: Int) async throws -> [Int] {
         var channels: [any Channel] = []
         for _ in 0..<count {
             channels.append(
