@@ -44,16 +44,17 @@ final class LoopContext {
 
     /// Begins to close what has been idle for too long.
     func start() {
-        sweep = loop.assumeIsolated().scheduleTask(in: .seconds(5)) { [weak self] () -> Void in
-            guard let self else { return }
-            for model in models.values { model.expireIdle() }
-            start()
+        sweep = loop.assumeIsolated().scheduleTask(in: .seconds(5)) {
+            for model in self.models.values { model.expireIdle() }
+            self.start()
         }
     }
 
     func stop() {
         sweep?.cancel()
         sweep = nil
+        for key in models.keys { remove(key) }
+        assign(ports: [:], hosts: [:])
     }
 
     func update(_ route: ModelRoute, shared: SharedModel) {
@@ -105,7 +106,7 @@ final class LoopModel {
     private(set) var route: ModelRoute?
     private(set) var revisions: [LoopRevision] = []
     let shared: SharedModel
-    private unowned let context: LoopContext
+    private let context: LoopContext
 
     init(_ shared: SharedModel, in context: LoopContext) {
         self.shared = shared

@@ -11,8 +11,7 @@ final class LoopRevision {
 
     private(set) var route: RevisionRoute
     let shared: SharedRevision
-    private unowned let context: LoopContext
-    private unowned let model: LoopModel
+    private let context: LoopContext
     private let modelKey: ObjectKey
     private var pool: Pool
     private var tick: (task: Scheduled<Void>, at: Duration)?
@@ -21,7 +20,6 @@ final class LoopRevision {
         self.route = route
         self.shared = shared
         self.context = context
-        self.model = model
         modelKey = model.shared.key
         let limits = context.limits
         pool = Pool(
@@ -232,10 +230,9 @@ final class LoopRevision {
             if tick.at <= at { return }
             tick.task.cancel()
         }
-        let task = context.loop.assumeIsolated().scheduleTask(in: TimeAmount(at - now)) { [weak self] in
-            guard let self else { return }
-            tick = nil
-            look()
+        let task = context.loop.assumeIsolated().scheduleTask(in: TimeAmount(at - now)) {
+            self.tick = nil
+            self.look()
         }
         tick = (task, at)
     }

@@ -26,8 +26,9 @@ final class StageTimer {
     /// A body that comes more slowly than so many bytes in the time of one wait is given up.
     private static let leastProgress = 1 << 10
 
-    unowned let loop: LoopContext
-    weak var handler: ClientHandler?
+    private let loop: LoopContext
+    /// Not weak, which would make every use of the handler slower: ``stop()`` lets go of it.
+    var handler: ClientHandler?
     private var current: (wait: Wait, until: Duration)?
     private var task: (scheduled: Scheduled<Void>, at: Duration)?
     private var mark = 0
@@ -81,7 +82,7 @@ final class StageTimer {
 
     private func schedule(_ at: Duration) {
         let delay = TimeAmount(max(.zero, at - loop.now))
-        let scheduled = loop.loop.assumeIsolated().scheduleTask(in: delay) { [weak self] () -> Void in self?.fire() }
+        let scheduled = loop.loop.assumeIsolated().scheduleTask(in: delay) { self.fire() }
         task = (scheduled, at)
     }
 
