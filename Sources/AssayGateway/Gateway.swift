@@ -190,9 +190,11 @@ public final class Gateway: Sendable {
     private func drain() async {
         let limits = configuration.limits
         do {
+            // Clients hear it with their answers, while they still find us; few are idle when their connections end.
+            for thread in threads { thread.run { $0.drain() } }
             try await time.sleep(for: limits.drainDelay)
             onControl { $0.listeners.close() }
-            for thread in threads { thread.run { $0.drain() } }
+            for thread in threads { thread.run { $0.closeIdle() } }
             let end = time.monotonicNow() + limits.drainTimeout
             while try await clientCount() > 0, time.monotonicNow() < end {
                 try await time.sleep(for: .milliseconds(50))

@@ -94,7 +94,8 @@ import Testing
                 #expect(answer.status == 503 && answer.body.contains("cannot be woken: forbidden"))
                 #expect(answer.head.contains("Retry-After: "))
             }
-            #expect(waker.woken.count <= 2)
+            // One, and where the machine is slow another after a second, and after two more.
+            #expect(waker.woken.count <= 5)
         }
     }
 

@@ -126,13 +126,13 @@ extension ClientHandler {
     }
 
     /// Answers a request that breaks a rule, and ends the connection.
-    func refuse(_ rejection: Rejection, id: String? = nil) {
+    func refuse(_ rejection: Rejection, id: String? = nil, isHead: Bool = false) {
         loop.refused.increment()
         let current = exchange
         if current?.plan != nil { return close() }
         abandon(status: rejection.status)
         GatewayAnswer(rejection.status, rejection.message).write(
-            to: &toClient, isHead: current?.isHead ?? false, keepsAlive: false, requestID: id ?? current?.id)
+            to: &toClient, isHead: current?.isHead ?? isHead, keepsAlive: false, requestID: id ?? current?.id)
         sayGoodbye(isUnread: true)
     }
 
@@ -185,6 +185,7 @@ extension ClientHandler {
 
     func expired(_ wait: StageTimer.Wait) {
         switch (wait, stage) {
+        case (.requestBody, .exchange) where exchange?.pod?.isWritable == false: podBroke(.timeout)
         case (.head, .head(hasBegun: true)), (.requestBody, .exchange):
             refuse(Rejection(status: 408, message: "the request did not come in time"))
         case (.response, .exchange): podBroke(.timeout)
@@ -192,8 +193,8 @@ extension ClientHandler {
         }
     }
 
-    /// The gateway is to stop: an idle connection ends now, any other with its answer.
-    func drain() {
+    /// Ends the connection if nothing is under way on it.
+    func closeIfIdle() {
         if case .head(hasBegun: false) = stage { close() }
     }
 

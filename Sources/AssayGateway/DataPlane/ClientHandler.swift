@@ -163,7 +163,8 @@ final class ClientHandler: ChannelInboundHandler {
             case .shared: loop.model(host: facts.host)
             }
         guard let model else {
-            return refuse(Rejection(status: 404, message: "no model answers here"), id: id)
+            return refuse(
+                Rejection(status: 404, message: "no model answers here"), id: id, isHead: head.method == .HEAD)
         }
         exchange = Exchange(head, facts, id: id, model: model, started: loop.now)
         timer.wait(for: .requestBody)
@@ -228,7 +229,7 @@ final class ClientHandler: ChannelInboundHandler {
 
     /// A connection is there: the request goes out.
     func attach(_ pod: PodHandler) {
-        guard let exchange, let revision = exchange.revision else { return pod.close() }
+        guard let exchange, let revision = exchange.revision else { return pod.giveBack() }
         let isLate = exchange.heldSince != nil || exchange.retries > 0
         if let since = exchange.heldSince {
             exchange.started = loop.now

@@ -88,10 +88,12 @@ final class LoopContext {
 
     func remove(_ client: ClientHandler) { clients[ObjectIdentifier(client)] = nil }
 
-    /// No client is kept beyond its current request.
-    func drain() {
-        isDraining = true
-        for client in clients.values { client.drain() }
+    /// From now on each answer is the last on its connection.
+    func drain() { isDraining = true }
+
+    /// Ends the connections that wait for a request.
+    func closeIdle() {
+        for client in clients.values { client.closeIfIdle() }
     }
 
     /// Ends what is left.
@@ -133,7 +135,7 @@ final class LoopModel {
     /// The revision that the next request goes to; nil where none takes any.
     func next() -> LoopRevision? {
         if revisions.count == 1 { return revisions[0].route.share.takesRequests ? revisions[0] : nil }
-        if let index = shared.next(where: { revisions.indices.contains($0) && revisions[$0].isAvailable }) {
+        if let index = shared.next(where: { revisions.indices.contains($0) && revisions[$0].canTakeRequests }) {
             return revisions[index]
         }
         // None has a pod: it is worth waiting for the one that most requests go to.

@@ -30,7 +30,8 @@ final class LoopRevision {
     }
 
     var name: String { route.share.revision }
-    var isAvailable: Bool { pool.isAvailable }
+    /// Requests may go there, and a pod is there for them.
+    var canTakeRequests: Bool { route.share.takesRequests && pool.isAvailable }
     private var sleeps: Bool { route.share.state == .hibernating || route.share.state == .draining }
 
     // MARK: Requests
@@ -162,7 +163,7 @@ final class LoopRevision {
 
     private func connected(_ pod: PodHandler, _ dial: Pool.Dial) {
         if dial.isProbe, case .get(let path) = dial.endpoint.probe, !dial.endpoint.isReady {
-            pod.probe(path, host: "\(dial.endpoint.address):\(dial.endpoint.port)")
+            pod.probe(path, host: dial.endpoint.hostField)
         } else {
             use(pod, dial.id)
         }

@@ -78,6 +78,9 @@ final class PodHandler: ChannelInboundHandler {
         mayRead = reads
     }
 
+    /// It was given to a client that does not need it any more.
+    func giveBack() { revision.release(self, isUsable: true) }
+
     func close() { context?.close(promise: nil) }
 
     // MARK: From the pod

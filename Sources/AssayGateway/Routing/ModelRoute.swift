@@ -75,6 +75,9 @@ public struct Endpoint: Sendable, Hashable {
     /// How to find out sooner.
     public var probe: PodProbe
 
+    /// As a Host field has it.
+    var hostField: String { address.contains(":") ? "[\(address)]:\(port)" : "\(address):\(port)" }
+
     /// A pod by its parts.
     public init(pod: String, address: String, port: Int, isReady: Bool, probe: PodProbe = .connect) {
         self.pod = pod
