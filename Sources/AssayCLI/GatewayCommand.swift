@@ -4,6 +4,7 @@ import AssayOperator
 import ControllerRuntime
 import CredentialPlugins
 import CurlTransport
+import HTTPTransport
 import KubernetesClient
 import Logging
 

@@ -108,18 +108,34 @@ private struct World {
         #expect(world.pool.dials(now: .zero).count == 4)
     }
 
-    @Test func aPodThatRefusesIsTriedAgainAfter5And10AndSoOnTo100Milliseconds() throws {
-        var world = World(pods: 1, ready: false)
+    /// The waits after each of so many failures, in milliseconds.
+    private static func waits(_ count: Int, probe: PodProbe) throws -> [Int] {
+        var world = World(pods: 1, ready: false, probe: probe)
         var dial = try #require(world.dials("a").first)
-        for milliseconds in [5, 10, 20, 40, 80, 100, 100] {
+        var result: [Int] = []
+        for _ in 0..<count {
             world.pool.dialFailed(dial.id, now: world.now)
-            #expect(world.pool.nextAttempt() == world.now + .milliseconds(milliseconds))
-            #expect(world.pool.dials(now: world.now + .milliseconds(milliseconds - 1)).isEmpty)
-            world.now += .milliseconds(milliseconds)
+            let next = try #require(world.pool.nextAttempt())
+            let tooEarly = world.pool.dials(now: next - .nanoseconds(1))
+            #expect(tooEarly.isEmpty)
+            result.append(Int((next - world.now) / .milliseconds(1)))
+            world.now = next
             dial = try #require(world.pool.dials(now: world.now).first)
         }
-        #expect(world.connect(dial) == "a")
-        #expect(world.pool.isAvailable)
+        #expect(world.connect(dial) == "a" && world.pool.isAvailable)
+        return result
+    }
+
+    @Test func aPodThatRefusesIsTriedAgainEvery10MillisecondsAndLaterMoreRarely() throws {
+        let waits = try Self.waits(700, probe: .connect)
+        #expect(waits[..<5] == [5, 10, 10, 10, 10])
+        #expect(waits[498..<504] == [10, 10, 20, 40, 80, 100])
+        #expect(waits[699] == 5000 && waits == waits.sorted())
+    }
+
+    @Test func aPodThatIsAskedByARequestIsAskedAfter5And10AndSoOnTo100Milliseconds() throws {
+        let waits = try Self.waits(7, probe: .get(path: "/"))
+        #expect(waits == [5, 10, 20, 40, 80, 100, 100])
     }
 
     @Test func aPodThatNobodyWaitsForIsNotTried() throws {
@@ -154,7 +170,7 @@ private struct World {
         #expect(world.pool.isAvailable)
         world.pool.noteBreak(dial.id, now: .zero)
         #expect(!world.pool.isAvailable)
-        #expect(world.dials("b").isEmpty && world.pool.nextAttempt() == .milliseconds(80))
+        #expect(world.dials("b").isEmpty && world.pool.nextAttempt() == .milliseconds(100))
     }
 
     @Test func onlyTheKubeletCanTellWhetherAPodIsReadyThatItAsksInAWayOfItsOwn() throws {

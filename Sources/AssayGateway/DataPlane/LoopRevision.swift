@@ -143,7 +143,8 @@ final class LoopRevision {
             ClientBootstrap(group: context.loop)
                 .channelOption(.autoRead, value: false)
                 .channelOption(.tcpOption(.tcp_nodelay), value: 1)
-                .connectTimeout(TimeAmount(context.limits.connectTimeout))
+                // A pod's network may be there before its packets are answered: better another attempt than a long one.
+                .connectTimeout(TimeAmount(dial.isProbe ? .milliseconds(250) : context.limits.connectTimeout))
                 .channelInitializer { channel in
                     channel.eventLoop.makeCompletedFuture { try bound.value.install(in: channel) }
                 }

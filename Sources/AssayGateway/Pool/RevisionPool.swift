@@ -13,6 +13,8 @@ struct RevisionPool<Connection: AnyObject, Request: AnyObject> {
         var idleTimeout: Duration
         /// Connections in a row that break without an answer before a pod is given a rest.
         var breaksBeforeRest = 3
+        /// How long that rest is.
+        var rest: Duration = .milliseconds(100)
     }
 
     /// A connection to be made.
@@ -180,7 +182,7 @@ struct RevisionPool<Connection: AnyObject, Request: AnyObject> {
         var failures = 0
         if case .closed(let count, _) = state.gate { failures = count }
         if state.gate != .waiting {
-            state.gate = .closed(failures: failures + 1, retryAt: now + DialBackoff.delay(after: failures + 1))
+            state.gate = .closed(failures: failures + 1, retryAt: now + state.delay(after: failures + 1))
         }
         endpoints[id] = state
         forgetIfSpent(id)
@@ -213,7 +215,7 @@ struct RevisionPool<Connection: AnyObject, Request: AnyObject> {
         guard var state = endpoints[id] else { return }
         state.breaks += 1
         if state.breaks >= settings.breaksBeforeRest, state.isOpen {
-            state.gate = .closed(failures: 5, retryAt: now + DialBackoff.delay(after: 5))
+            state.gate = .closed(failures: 1, retryAt: now + settings.rest)
         }
         endpoints[id] = state
     }
