@@ -1,5 +1,7 @@
 import Concurrency
+import HTTPServer
 import JSON
+import NIOCore
 import Testing
 
 @testable import AssayGateway
@@ -190,6 +192,20 @@ import Testing
                 await pod.wait { $0.requests.count == 1 }
             }
             await pod.wait { $0.open == 0 }
+        }
+    }
+
+    @Test func aClientThatDoesNotTakeItsAnswerIsCutOff() async throws {
+        try await withPod(
+            reply: { _ in .nothing }, limits: { $0.server.writeTimeout = .milliseconds(300) }
+        ) { world, pod in
+            try await TestClient.with(port: world.port) { client in
+                try await client.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+                await pod.wait { $0.requests.count == 1 }
+                pod.write("HTTP/1.1 200 OK\r\nContent-Length: \(64 << 20)\r\n\r\n")
+                _ = pod.write(ByteBuffer(repeating: 1, count: 64 << 20))
+                await pod.wait { $0.open == 0 }
+            }
         }
     }
 
