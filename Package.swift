@@ -99,6 +99,17 @@ let package = Package(
                 "KubernetesModel", "OpenSSL", log, lifecycle, metrics,
             ]
         ),
+        module(
+            "AssayGateway",
+            [
+                "AssayCore", "Concurrency", "ControllerRuntime", "HTTPServer", "HTTPTransport", "JSON",
+                "KubernetesClient", "KubernetesModel", log, lifecycle,
+                .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+            ]
+        ),
         module("APIServerModel", ["JSON", "KubernetesModel", collections]),
         module(
             "LocalCluster",
@@ -124,7 +135,8 @@ let package = Package(
         .executableTarget(
             name: "AssayCLI",
             dependencies: [
-                "ArtifactStore", "AssayCore", "AssayOperator", "Concurrency", "ControllerRuntime", "CredentialPlugins",
+                "ArtifactStore", "AssayCore", "AssayGateway", "AssayOperator", "Concurrency", "ControllerRuntime",
+                "CredentialPlugins",
                 "CurlTransport", "Files", "HTTPServer", "HTTPTransport", "JSON",
                 "KubernetesClient", "KubernetesModel", "LocalCluster", "YAML", arguments, log, lifecycle,
             ],
@@ -185,6 +197,17 @@ let package = Package(
                 "APIServerModel", "AssayCore", "Concurrency", "ControllerRuntime", "HTTPServer", "HTTPTransport",
                 "JSON",
                 "KubernetesClient", "KubernetesModel", "OpenSSL", "YAML", log,
+            ]
+        ),
+        tests(
+            "AssayGateway",
+            [
+                "AssayCore", "Concurrency", "ControllerRuntime", "HTTPServer", "HTTPTransport", "JSON",
+                "KubernetesClient", "KubernetesModel", log,
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
             ]
         ),
         tests("APIServerModel", ["JSON", "KubernetesModel", "YAML"]),

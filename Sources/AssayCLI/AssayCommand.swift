@@ -7,7 +7,8 @@ struct AssayCommand: AsyncParsableCommand {
         abstract: "Trains, proves and serves machine-learning models on Kubernetes.",
         version: AssayOperator.version,
         subcommands: [
-            OperatorCommand.self, LocalCommand.self, ArtifactCommand.self, VerifyCommand.self, ProveCommand.self,
+            OperatorCommand.self, GatewayCommand.self, LocalCommand.self, ArtifactCommand.self, VerifyCommand.self,
+            ProveCommand.self,
             ExportCommand.self, NodeCommand.self,
         ]
     )

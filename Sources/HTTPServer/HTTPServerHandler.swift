@@ -16,7 +16,7 @@ final class HTTPServerHandler: ChannelDuplexHandler {
     private enum Phase {
         /// Between requests. `hasBegun` once a byte of the next head came.
         case head(hasBegun: Bool)
-        case body(HTTPRequestHead, target: String, [UInt8])
+        case body(HTTPRequestHead, RequestFacts, [UInt8])
         case answering
         /// A last answer is on its way; what still comes is thrown away, so that the client can read the answer.
         case lingering
@@ -123,40 +123,38 @@ final class HTTPServerHandler: ChannelDuplexHandler {
     private func take(_ context: ChannelHandlerContext, _ part: HTTPServerRequestPart) throws(Rejection) {
         switch (part, phase) {
         case (.head(let head), .head):
-            let target = try RequestRules.check(head, limits)
-            phase = .body(head, target: target, [])
+            let facts = try RequestRules.check(head, limits)
+            phase = .body(head, facts, [])
             setWait(context, .body)
-            if head.version.minor == 1, head.headers.first(name: "expect")?.lowercased() == "100-continue" {
+            if facts.expectsContinue {
                 send(context, Array("HTTP/1.1 100 Continue\r\n\r\n".utf8), promise: nil)
             }
-        case (.body(let bytes), .body(let head, let target, var body)):
+        case (.body(let bytes), .body(let head, let facts, var body)):
             guard body.count + bytes.readableBytes <= limits.body else {
                 throw Rejection(status: 413, message: "the body is longer than \(limits.body) bytes")
             }
             phase = .answering  // Leaves `body` the only owner, so that it grows in place.
             body.append(contentsOf: bytes.readableBytesView)
-            phase = .body(head, target: target, body)
-        case (.end, .body(let head, let target, let body)):
+            phase = .body(head, facts, body)
+        case (.end, .body(let head, let facts, let body)):
             setWait(context, nil)
             phase = .answering
-            connection.deliver(incoming(context, head, target, body))
+            connection.deliver(incoming(context, head, facts, body))
         default:
             throw Rejection(status: 400, message: "the request is malformed")
         }
     }
 
     private func incoming(
-        _ context: ChannelHandlerContext, _ head: HTTPRequestHead, _ target: String, _ body: [UInt8]
+        _ context: ChannelHandlerContext, _ head: HTTPRequestHead, _ facts: RequestFacts, _ body: [UInt8]
     ) -> HTTPConnection.Incoming {
         var headers = Fields()
         for (name, value) in head.headers { headers.add(name, value) }
         let request = HTTPServerRequest(
-            method: head.method.rawValue, target: target, headers: headers, body: body,
+            method: head.method.rawValue, target: facts.target, headers: headers, body: body,
             remoteAddress: context.remoteAddress?.ipAddress ?? "", clientCertificate: peer)
-        // The parser reads no further after an offer to upgrade, which we never take up.
-        let keepsAlive = head.version.minor == 1 && head.isKeepAlive && !head.headers.contains(name: "upgrade")
         return HTTPConnection.Incoming(
-            request: request, keepsAlive: keepsAlive, allowsChunks: head.version.minor == 1)
+            request: request, keepsAlive: facts.keepsAlive, allowsChunks: head.version.minor == 1)
     }
 
     private func readMore(_ context: ChannelHandlerContext) {

@@ -27,6 +27,10 @@ private let layers: [String: Set<String>] = {
         "AssayCore", "Concurrency", "ControllerRuntime", "HTTPServer", "HTTPTransport", "JSON", "KubernetesClient",
         "KubernetesModel", "OpenSSL",
     ]
+    allowed["AssayGateway"] = [
+        "AssayCore", "Concurrency", "ControllerRuntime", "HTTPServer", "HTTPTransport", "JSON", "KubernetesClient",
+        "KubernetesModel",
+    ]
     allowed["APIServerModel"] = ["JSON", "KubernetesModel"]
     allowed["LocalCluster"] = [
         "APIServerModel", "CLinux", "Concurrency", "ControllerRuntime", "CurlTransport", "Files", "HTTPServer",
@@ -43,9 +47,9 @@ private let layers: [String: Set<String>] = {
 
 /// Modules from elsewhere that only some of ours may import.
 private let reserved: [String: Set<String>] = [
-    "NIOCore": ["HTTPServer", "LocalCluster"],
-    "NIOPosix": ["HTTPServer", "LocalCluster"],
-    "NIOHTTP1": ["HTTPServer"],
+    "NIOCore": ["AssayGateway", "HTTPServer", "LocalCluster"],
+    "NIOPosix": ["AssayGateway", "HTTPServer", "LocalCluster"],
+    "NIOHTTP1": ["AssayGateway", "HTTPServer"],
     "Subprocess": ["CredentialPlugins", "LocalCluster", "simulate"],
     "ArgumentParser": ["AssayCLI", "simulate"],
 ]

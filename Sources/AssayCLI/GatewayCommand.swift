@@ -1,0 +1,82 @@
+import ArgumentParser
+import AssayGateway
+import AssayOperator
+import ControllerRuntime
+import CredentialPlugins
+import CurlTransport
+import HTTPTransport
+import KubernetesClient
+import Logging
+
+struct GatewayCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "gateway",
+        abstract: "Takes the models' requests, and wakes what sleeps.",
+        discussion: """
+            Each MLModel has a port here (status.gatewayPort). A request goes to a pod of the revision that is next by \
+            status.traffic. While a model sleeps its requests are held, and the first one scales it up.
+
+            It serves without an API server too, with the routes that it has. SIGTERM lets the requests in flight end; a \
+            second one ends it at once.
+            """
+    )
+
+    @Option(help: "A kubeconfig file.")
+    var kubeconfig: String?
+
+    @Option(help: "The context of the kubeconfig to use instead of its current one.")
+    var context: String?
+
+    @Option(help: "The only namespace whose models are served. All unless given.")
+    var namespace: String?
+
+    @Option(help: "The address that the models' ports are opened on.")
+    var host = "0.0.0.0"
+
+    @Option(help: "The port that all models share, by the host names of their specs. None unless given.")
+    var sharedPort: Int?
+
+    @Option(help: "Event loops; one for each processor that it may use.")
+    var threads = 1
+
+    @Option(help: "Where health and metrics are served over HTTP: host:port, :port, or none.")
+    var healthAddress = ":8081"
+
+    @Option(help: "Seconds that new connections are still taken after SIGTERM, while the cluster hears of it.")
+    var drainDelay = 5
+
+    @Option(help: "Seconds that requests in flight may go on after that.")
+    var drainTimeout = 60
+
+    @OptionGroup var log: LogOptions
+
+    func validate() throws {
+        if !(1...64).contains(threads) { throw ValidationError("--threads: must be 1 to 64") }
+        if let sharedPort, !(1...65535).contains(sharedPort) { throw ValidationError("--shared-port: must be a port") }
+        if drainDelay < 0 { throw ValidationError("--drain-delay: must not be negative") }
+        if drainTimeout < 0 { throw ValidationError("--drain-timeout: must not be negative") }
+        if healthAddress != "none", OperatorConfiguration.Address(healthAddress) == nil {
+            throw ValidationError("--health-address: must be host:port, :port or none, not '\(healthAddress)'")
+        }
+    }
+
+    func run() async throws {
+        let logger = log.logger("gateway")
+        let cluster = try ClientConfiguration.discover(
+            kubeconfig: kubeconfig, context: context, trust: KubeconfigTrust(plugins: SubprocessPluginRunner()))
+        let transport = try CurlTransport(cluster.transport)
+        defer { transport.shutdown() }
+        var limits = GatewayLimits()
+        limits.drainDelay = .seconds(drainDelay)
+        limits.drainTimeout = .seconds(drainTimeout)
+        let health = healthAddress == "none" ? nil : OperatorConfiguration.Address(healthAddress)
+        let configuration = GatewayConfiguration(
+            namespace: namespace,
+            gateway: .init(host: host, sharedPort: sharedPort, threads: threads, limits: limits),
+            health: health.map { .init(host: $0.host, port: $0.port) })
+        logger.info("starting", metadata: ["server": "\(cluster.transport.server)"])
+        let program = GatewayProgram(
+            configuration: configuration, cluster: cluster, transport: transport, logger: logger)
+        try await program.runUntilSignalled(logger: logger)
+    }
+}

@@ -1,0 +1,43 @@
+import Concurrency
+import KubernetesModel
+
+/// What all event loops share of a model. It is touched only where a request chooses a revision, is held, or ends.
+final class SharedModel: Sendable {
+    let key: ObjectKey
+    let budget: HoldBudget
+    private let rotation = Locked(WeightedRotation([]))
+    private let revisions = Locked<[String: SharedRevision]>([:])
+    private let metrics: GatewayMetrics
+
+    init(_ key: ObjectKey, limits: GatewayLimits, metrics: GatewayMetrics) {
+        self.key = key
+        self.metrics = metrics
+        budget = HoldBudget(requests: limits.heldRequests, bytes: limits.heldBytes)
+    }
+
+    /// Takes a new route: the rotation begins anew only where the weights have changed.
+    func update(_ route: ModelRoute) {
+        let weights = route.revisions.map { $0.share.takesRequests ? $0.share.weight : 0 }
+        rotation.withLock { if $0.parts != weights { $0 = WeightedRotation(weights) } }
+        let names = Set(route.revisions.map(\.share.revision))
+        revisions.withLock { revisions in
+            revisions = revisions.filter { names.contains($0.key) }
+            for name in names where revisions[name] == nil {
+                revisions[name] = SharedRevision(RevisionMetrics(metrics, model: key, revision: name))
+            }
+        }
+    }
+
+    func revision(_ name: String) -> SharedRevision? { revisions.withLock { $0[name] } }
+
+    /// The next revision's index in the route.
+    func next(where isAllowed: (Int) -> Bool) -> Int? { rotation.withLock { $0.next(where: isAllowed) } }
+}
+
+/// What all event loops share of a revision.
+final class SharedRevision: Sendable {
+    let metrics: RevisionMetrics
+    let wake = Locked(WakeState())
+
+    init(_ metrics: RevisionMetrics) { self.metrics = metrics }
+}

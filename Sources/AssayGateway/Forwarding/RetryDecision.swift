@@ -1,0 +1,29 @@
+import NIOHTTP1
+
+/// Whether a request that a pod has not answered may be given to another one.
+///
+/// A pod may have acted on a request of which it got a byte. So what was sent is sent again only where acting twice is as
+/// good as once: the methods that are safe by RFC 9110 §9.2.1, and all of them where the model says `retry: Idempotent`.
+struct RetryDecision: Sendable {
+    var method: HTTPMethod
+    /// `retry: Idempotent`.
+    var isIdempotent: Bool
+    /// A byte of it was given to a connection.
+    var wasSent: Bool
+    /// All that was sent can be sent again.
+    var canReplay: Bool
+    /// The client has seen a byte of an answer.
+    var answerHasBegun: Bool
+    /// How often it was sent in vain before this time.
+    var retries: Int
+
+    /// So many times a request is sent again.
+    static let limit = 2
+
+    var isAllowed: Bool {
+        if answerHasBegun { return false }
+        if !wasSent { return true }
+        if !canReplay || retries >= Self.limit { return false }
+        return isIdempotent || [.GET, .HEAD, .OPTIONS, .TRACE].contains(method)
+    }
+}

@@ -1,0 +1,240 @@
+import Concurrency
+import ControllerRuntime
+import HTTPServer
+import KubernetesModel
+import Logging
+import NIOCore
+import NIOPosix
+
+/// A reverse proxy in front of models: takes requests at each model's port, gives them to the pods of the revision that
+/// is next, and holds them while a revision that sleeps is woken.
+public final class Gateway: Sendable {
+    /// How it runs.
+    public struct Configuration: Sendable {
+        /// The address to listen on.
+        public var host: String
+        /// The port that all models share, by host name; nil for none.
+        public var sharedPort: Int?
+        /// Event loops.
+        public var threads: Int
+        public var limits: GatewayLimits
+
+        /// A configuration.
+        public init(
+            host: String = "0.0.0.0", sharedPort: Int? = nil, threads: Int = 1, limits: GatewayLimits = .init()
+        ) {
+            self.host = host
+            self.sharedPort = sharedPort
+            self.threads = threads
+            self.limits = limits
+        }
+    }
+
+    private struct WakeRequest: Sendable {
+        var model: ObjectKey
+        var revision: String
+        var deployment: ObjectKey
+    }
+
+    private let configuration: Configuration
+    private let waker: any Waker
+    private let time: any TimeSource
+    private let logger: Logger
+    private let group: MultiThreadedEventLoopGroup
+    private let threads: [GatewayThread]
+    private let controlLoop: any EventLoop
+    private let control: NIOLoopBoundBox<GatewayControl>
+    private let wakes: (stream: AsyncStream<WakeRequest>, continuation: AsyncStream<WakeRequest>.Continuation)
+    private let stop: (stream: AsyncStream<Never>, continuation: AsyncStream<Never>.Continuation)
+
+    /// - Parameters:
+    ///   - waker: scales up what sleeps.
+    ///   - metrics: takes what is measured.
+    ///   - onListening: told which ports connections are taken on, whenever that changes.
+    public init(
+        _ configuration: Configuration, waker: any Waker, metrics: GatewayMetrics, time: any TimeSource = SystemTime(),
+        logger: Logger, onListening: @escaping @Sendable (Set<Int>) -> Void = { _ in }
+    ) {
+        self.configuration = configuration
+        self.waker = waker
+        self.time = time
+        self.logger = logger
+        wakes = AsyncStream.makeStream()
+        stop = AsyncStream.makeStream()
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: max(1, configuration.threads))
+        self.group = group
+        let ports = Self.ports(wakes.continuation, metrics, logger)
+        var limits = configuration.limits
+        limits.server.connections = max(1, limits.server.connections / max(1, configuration.threads))
+        let threads = group.makeIterator().map { [limits] in GatewayThread($0, limits: limits, ports: ports) }
+        self.threads = threads
+        let controlLoop = threads[0].loop
+        self.controlLoop = controlLoop
+        let listeners = Listeners(
+            loop: controlLoop, metrics: metrics, logger: logger, onChange: onListening
+        ) { port in
+            Self.listen(on: port, configuration, group, threads)
+        }
+        control = .makeBoxSendingValue(
+            GatewayControl(
+                loop: controlLoop, threads: threads, limits: configuration.limits, metrics: metrics,
+                sharedPort: configuration.sharedPort, listeners: listeners), eventLoop: controlLoop)
+        metrics.registry.beforeExposition { [weak self] in self?.measure(metrics) }
+    }
+
+    private static func ports(
+        _ continuation: AsyncStream<WakeRequest>.Continuation, _ metrics: GatewayMetrics, _ logger: Logger
+    ) -> GatewayPorts {
+        GatewayPorts(
+            wake: { model, revision in
+                let deployment = ObjectKey(namespace: model.namespace, name: revision.deployment)
+                continuation.yield(
+                    WakeRequest(model: model, revision: revision.share.revision, deployment: deployment))
+            }, metrics: metrics, logger: logger)
+    }
+
+    private static func listen(
+        on port: Int, _ configuration: Configuration, _ group: MultiThreadedEventLoopGroup, _ threads: [GatewayThread]
+    ) -> EventLoopFuture<any Channel> {
+        let entrance: Entrance = port == configuration.sharedPort ? .shared : .port(port)
+        return ServerBootstrap(group: group)
+            .serverChannelOption(.backlog, value: 1024)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .childChannelOption(.socketOption(.so_keepalive), value: 1)
+            .childChannelOption(.autoRead, value: false)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    guard let thread = threads.first(where: { $0.loop === channel.eventLoop }) else {
+                        throw ChannelError.inappropriateOperationForState
+                    }
+                    try ClientHandler(thread.box.value, entrance).install(in: channel)
+                }
+            }
+            .bind(host: configuration.host, port: port)
+    }
+
+    // MARK: What is routed
+
+    /// A model changed.
+    public func take(_ change: StoreChange<ModelRecord>) {
+        onControl { control in
+            control.change(ofModel: true) { table in
+                switch change {
+                case .added(let model), .modified(_, let model): table.apply(model)
+                case .deleted(let model): table.remove(model: model.metadata.key)
+                }
+            }
+        }
+    }
+
+    /// A pod changed.
+    public func take(_ change: StoreChange<PodRecord>) {
+        onControl { control in
+            control.change(ofModel: false) { table in
+                switch change {
+                case .added(let pod), .modified(_, let pod): table.apply(pod)
+                case .deleted(let pod): table.remove(pod)
+                }
+            }
+        }
+    }
+
+    private func onControl(_ body: @escaping @Sendable (GatewayControl) -> Void) {
+        let control = control
+        controlLoop.execute { body(control.value) }
+    }
+
+    private func measure(_ metrics: GatewayMetrics) {
+        // What the loops have is a little old, so that the exposition need not wait for them.
+        let gauge = metrics.registry.gauge("assay_gateway_connections")
+        let total = Locked(0)
+        for thread in threads {
+            thread.run { context in
+                let sum = total.withLock { total in
+                    total += context.clientCount
+                    return total
+                }
+                gauge.set(Double(sum))
+            }
+        }
+    }
+
+    // MARK: Running
+
+    /// Asks it to stop: it takes no more connections after a while, and ends when the requests in flight have.
+    public func shutdown() { stop.continuation.finish() }
+
+    /// Serves until ``shutdown()``, then until the requests in flight have ended or their time is over. A cancellation
+    /// ends it at once. A gateway runs once.
+    public func run() async throws {
+        for thread in threads { thread.run { $0.start() } }
+        // The shared port is open before there is a model.
+        onControl { $0.change(ofModel: true) { _ in nil } }
+        await withTaskGroup(of: Void.self) { tasks in
+            tasks.addTask { await self.wakeWhatSleeps() }
+            for await _ in stop.stream {}
+            await drain()
+            tasks.cancelAll()
+        }
+        for thread in threads {
+            thread.run { context in
+                context.stop()
+                context.closeClients()
+            }
+        }
+        onControl { $0.listeners.close() }
+        try await group.shutdownGracefully()
+    }
+
+    private func drain() async {
+        let limits = configuration.limits
+        do {
+            // Clients hear it with their answers, while they still find us; few are idle when their connections end.
+            for thread in threads { thread.run { $0.drain() } }
+            try await time.sleep(for: limits.drainDelay)
+            onControl { $0.listeners.close() }
+            for thread in threads { thread.run { $0.closeIdle() } }
+            let end = time.monotonicNow() + limits.drainTimeout
+            while try await clientCount() > 0, time.monotonicNow() < end {
+                try await time.sleep(for: .milliseconds(50))
+            }
+        } catch {
+            logger.info("stopping at once")
+        }
+    }
+
+    private func clientCount() async throws -> Int {
+        var count = 0
+        for thread in threads {
+            let box = thread.box
+            count += try await thread.loop.submit { box.value.clientCount }.get()
+        }
+        return count
+    }
+
+    private func wakeWhatSleeps() async {
+        await withDiscardingTaskGroup { tasks in
+            for await request in wakes.stream {
+                tasks.addTask { await self.wake(request) }
+            }
+            tasks.cancelAll()
+        }
+    }
+
+    private func wake(_ request: WakeRequest) async {
+        logger.info("waking", metadata: ["model": "\(request.model)", "deployment": "\(request.deployment.name)"])
+        let begun = time.monotonicNow()
+        let outcome = await waker.wake(request.deployment)
+        let duration = time.monotonicNow() - begun
+        if case .failed(let reason) = outcome {
+            logger.error("waking failed", metadata: ["model": "\(request.model)", "reason": "\(reason)"])
+        }
+        let threads = threads
+        onControl { control in
+            let now = threads[0].box.value.now
+            control.metrics(of: request.model, request.revision)?.coldStart(outcome, patch: duration)
+            control.wakeFinished(request.model, request.revision, outcome, now: now)
+        }
+    }
+}

@@ -1,0 +1,70 @@
+import AssayCore
+import ControllerRuntime
+import JSON
+import KubernetesModel
+
+/// The fields of an MLModel that requests are routed by.
+public struct ModelRecord: StoredObject, Hashable {
+    /// Where the pods of a revision are, and what scales them.
+    public struct Revision: Sendable, Hashable {
+        /// The Deployment's name.
+        public var deployment: String
+        /// The port of its pods.
+        public var port: Int
+    }
+
+    public static let resourceType = ResourceType.mlModels
+
+    public static var fields: JSONFields? {
+        ObjectMeta.fields.union(
+            JSONFields(
+                "spec.serving.port", "spec.serving.retry", "spec.serving.hosts", "status.gatewayPort", "status.traffic",
+                "status.revisions.name", "status.revisions.deployment", "status.revisions.port"))
+    }
+
+    public var metadata: ObjectMeta
+    /// The port on the gateway that is this model's; nil until it has one.
+    public var gatewayPort: Int?
+    /// Names under which the shared port knows it, in lower case.
+    public var hosts: [String]
+    /// Whether any request may be sent a second time.
+    public var isIdempotent: Bool
+    /// The port of pods of which no revision is recorded.
+    public var port: Int
+    public var traffic: [TrafficShare]
+    /// By name.
+    public var revisions: [String: Revision]
+
+    public init(json: JSONValue) throws(JSONShapeError) {
+        let cursor = JSONCursor(json)
+        let (serving, status) = (cursor["spec"]["serving"], cursor["status"])
+        metadata = try ObjectMeta(json: cursor["metadata"])
+        gatewayPort = try status["gatewayPort"].optionalInt()
+        if let gatewayPort, !(1...65535).contains(gatewayPort) {
+            throw status["gatewayPort"].failure("must be a port")
+        }
+        hosts = try serving["hosts"].strings().map { $0.lowercased() }
+        isIdempotent = try serving["retry"].optionalString() == "Idempotent"
+        port = try serving["port"].optionalInt() ?? 8080
+        traffic = []
+        for element in try status["traffic"].elements() { traffic.append(try TrafficShare(json: element)) }
+        revisions = [:]
+        for element in try status["revisions"].elements() {
+            let name = try element["name"].string()
+            revisions[name] = Revision(
+                deployment: try element["deployment"].optionalString() ?? name,
+                port: try element["port"].optionalInt() ?? port)
+        }
+    }
+}
+
+extension TrafficShare {
+    init(json cursor: JSONCursor) throws(JSONShapeError) {
+        revision = try cursor["revision"].string()
+        weight = try cursor["weight"].optionalInt() ?? 0
+        guard (0...100).contains(weight) else { throw cursor["weight"].failure("must be 0 to 100") }
+        let text = try cursor["state"].string()
+        guard let known = State(rawValue: text) else { throw cursor["state"].failure("is unknown: \(text)") }
+        state = known
+    }
+}

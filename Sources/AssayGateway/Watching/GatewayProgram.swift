@@ -1,0 +1,96 @@
+import AssayCore
+import Concurrency
+import ControllerRuntime
+import HTTPTransport
+import KubernetesClient
+import KubernetesModel
+import Logging
+import ServiceLifecycle
+
+/// The gateway as a program: watches MLModels and serving pods, and routes by what it was told last.
+///
+/// It asks nobody for leave to serve: without an API server it goes on with the routes that it has, and only what sleeps
+/// cannot be woken.
+public struct GatewayProgram: Service {
+    private let configuration: GatewayConfiguration
+    private let gateway: Gateway
+    private let models = Store<ModelRecord>()
+    private let pods = Store<PodRecord>()
+    private let modelReflector: Reflector<ModelRecord>
+    private let podReflector: Reflector<PodRecord>
+    private let metrics: MetricsRegistry
+    private let health = HealthChecks()
+    private let isDraining = Locked(false)
+    private let logger: Logger
+    private let onListening: @Sendable (Int) -> Void
+
+    /// - Parameters:
+    ///   - configuration: how it runs.
+    ///   - cluster: which server, as whom.
+    ///   - transport: carries the requests there.
+    ///   - onPorts: told which ports the models are served at, whenever that changes.
+    ///   - onListening: told where health and metrics are served, once they are.
+    public init(
+        configuration: GatewayConfiguration, cluster: ClientConfiguration, transport: any HTTPTransport,
+        time: any TimeSource = SystemTime(), logger: Logger,
+        onPorts: @escaping @Sendable (Set<Int>) -> Void = { _ in },
+        onListening: @escaping @Sendable (Int) -> Void = { _ in }
+    ) {
+        // Every model has a series for each of its revisions.
+        let metrics = MetricsRegistry(descriptions: GatewayMetrics.descriptions, seriesLimit: 10_000)
+        ProcessMetrics.add(to: metrics)
+        let metered = MeteredTransport(transport, host: cluster.transport.server, registry: metrics, time: time)
+        let client = KubernetesClient(
+            transport: metered, credentials: cluster.credentials, time: time, logger: logger)
+        gateway = Gateway(
+            configuration.gateway, waker: ClientWaker(client: client), metrics: GatewayMetrics(metrics), time: time,
+            logger: logger, onListening: onPorts)
+        modelReflector = Reflector(
+            client: client, type: .mlModels, namespace: configuration.namespace, store: models, time: time,
+            logger: logger, metrics: metrics)
+        podReflector = Reflector(
+            client: client, type: .pods, namespace: configuration.namespace,
+            labelSelector: "\(Label.managedBy)=\(Label.manager),\(Label.model)", store: pods, time: time,
+            logger: logger, metrics: metrics)
+        self.configuration = configuration
+        self.metrics = metrics
+        self.logger = logger
+        self.onListening = onListening
+        follow()
+    }
+
+    private func follow() {
+        models.subscribe { [gateway] in gateway.take($0) }
+        pods.subscribe { [gateway] in gateway.take($0) }
+        health.addReflector("mlmodels", modelReflector)
+        health.addReflector("pods", podReflector)
+        health.add(.ready, "serving") { [isDraining] in
+            isDraining.withLock { $0 } ? .unhealthy("about to stop") : .healthy
+        }
+    }
+
+    /// Runs until a graceful shutdown, which lets the requests in flight end, or until the task is cancelled. Throws where
+    /// the health server cannot listen.
+    public func run() async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            if let address = configuration.health {
+                let server = GatewayStatusServer(address: address, checks: health, metrics: metrics, logger: logger)
+                group.addTask { try await server.run(onListening: onListening) }
+            }
+            group.addTask { await modelReflector.run() }
+            group.addTask { await podReflector.run() }
+            group.addTask {
+                try await withGracefulShutdownHandler {
+                    try await gateway.run()
+                } onGracefulShutdown: {
+                    isDraining.withLock { $0 = true }
+                    gateway.shutdown()
+                }
+            }
+            // The gateway ends when told to; the others only fail, or are cancelled.
+            defer { group.cancelAll() }
+            try await group.next()
+        }
+        logger.info("stopped")
+    }
+}
