@@ -102,8 +102,8 @@ let package = Package(
         module(
             "AssayGateway",
             [
-                "AssayCore", "Concurrency", "ControllerRuntime", "HTTPServer", "HTTPTransport", "JSON",
-                "KubernetesClient", "KubernetesModel", log, lifecycle,
+                "AssayCore", "Concurrency", "ControllerRuntime", "Files", "HTTPServer", "HTTPTransport", "JSON",
+                "KubernetesClient", "KubernetesModel", "OpenSSL", log, lifecycle,
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),

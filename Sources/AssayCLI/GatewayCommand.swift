@@ -42,6 +42,15 @@ struct GatewayCommand: AsyncParsableCommand {
     @Option(help: "Where health and metrics are served over HTTP: host:port, :port, or none.")
     var healthAddress = ":8081"
 
+    @Option(help: "Where the operator is told over HTTPS what there is to do: host:port, :port, or none.")
+    var loadAddress = ":\(GatewayAccess.port)"
+
+    @Option(
+        help: ArgumentHelp(
+            "The files by which that is done: tls.crt, tls.key and token, of the Secret that the operator makes.",
+            valueName: "directory"))
+    var loadDirectory = "/etc/assay/gateway"
+
     @Option(help: "Seconds that new connections are still taken after SIGTERM, while the cluster hears of it.")
     var drainDelay = 5
 
@@ -55,6 +64,9 @@ struct GatewayCommand: AsyncParsableCommand {
         if let sharedPort, !(1...65535).contains(sharedPort) { throw ValidationError("--shared-port: must be a port") }
         if drainDelay < 0 { throw ValidationError("--drain-delay: must not be negative") }
         if drainTimeout < 0 { throw ValidationError("--drain-timeout: must not be negative") }
+        if loadAddress != "none", OperatorConfiguration.Address(loadAddress) == nil {
+            throw ValidationError("--load-address: must be host:port, :port or none, not '\(loadAddress)'")
+        }
         if healthAddress != "none", OperatorConfiguration.Address(healthAddress) == nil {
             throw ValidationError("--health-address: must be host:port, :port or none, not '\(healthAddress)'")
         }
@@ -70,10 +82,12 @@ struct GatewayCommand: AsyncParsableCommand {
         limits.drainDelay = .seconds(drainDelay)
         limits.drainTimeout = .seconds(drainTimeout)
         let health = healthAddress == "none" ? nil : OperatorConfiguration.Address(healthAddress)
+        let load = loadAddress == "none" ? nil : OperatorConfiguration.Address(loadAddress)
         let configuration = GatewayConfiguration(
             namespace: namespace,
             gateway: .init(host: host, sharedPort: sharedPort, threads: threads, limits: limits),
-            health: health.map { .init(host: $0.host, port: $0.port) })
+            health: health.map { .init(host: $0.host, port: $0.port) },
+            load: load.map { .init(address: .init(host: $0.host, port: $0.port), directory: loadDirectory) })
         logger.info("starting", metadata: ["server": "\(cluster.transport.server)"])
         let program = GatewayProgram(
             configuration: configuration, cluster: cluster, transport: transport, logger: logger)

@@ -1,3 +1,4 @@
+import AssayCore
 import Concurrency
 import ControllerRuntime
 import HTTPServer
@@ -158,6 +159,18 @@ public final class Gateway: Sendable {
                 gauge.set(Double(sum))
             }
         }
+    }
+
+    /// What there is to do, as whoever leads is told.
+    public func load(isEnding: Bool) async throws -> GatewayLoad {
+        let (control, box) = (control, threads[0].box)
+        return try await controlLoop.submit {
+            let now = box.value.now
+            let (seconds, attoseconds) = now.components
+            return GatewayLoad(
+                time: Double(seconds) + Double(attoseconds) * 1e-18, isEnding: isEnding,
+                models: control.value.load(now: now))
+        }.get()
     }
 
     // MARK: Running

@@ -34,7 +34,8 @@ public struct AssayOperator: Service {
     ///   - seed: of all that is random in it, which is the spread of waits.
     public init(
         configuration: OperatorConfiguration, cluster: ClientConfiguration, transport: any HTTPTransport,
-        gatewayReader: (any GatewayReader)? = nil, time: any TimeSource = SystemTime(), seed: UInt64 = .random(in: .min ... .max), logger: Logger,
+        gatewayReader: (any GatewayReader)? = nil, time: any TimeSource = SystemTime(),
+        seed: UInt64 = .random(in: .min ... .max), logger: Logger,
         onListening: @escaping @Sendable (Int) -> Void = { _ in },
         onTakingPushes: @escaping @Sendable (Int) -> Void = { _ in }
     ) {

@@ -80,7 +80,8 @@ import Testing
         #expect(slice["ports"]?[0]?["port"] == world.status["gatewayPort"])
         #expect(addresses(world) == ["10.0.0.1", "10.0.0.2"])
         let share = world.status["traffic"]?[0]
-        #expect(share?["revision"] == world.status["revision"] && share?["weight"] == 100 && share?["state"] == "Serving")
+        #expect(
+            share?["revision"] == world.status["revision"] && share?["weight"] == 100 && share?["state"] == "Serving")
         #expect(world.status["gatewaySince"] == nil, "nobody was led elsewhere before")
         #expect(try world.settle() == 0)
     }

@@ -8,7 +8,7 @@ import KubernetesModel
 func modelJSON(
     _ name: String = "wine", namespace: String = "ml", port: Int? = 7001, created: String = "2026-01-01T00:00:00Z",
     traffic: [(String, Int, String)] = [("wine-1", 100, "Serving")], podPort: Int = 8080, hosts: [String] = [],
-    retry: String? = nil
+    retry: String? = nil, generation: Int64? = nil
 ) -> JSONValue {
     var serving: JSONValue = ["port": JSONValue(podPort)]
     if !hosts.isEmpty { serving["hosts"] = .array(hosts.map { .string($0) }) }
@@ -19,6 +19,7 @@ func modelJSON(
         "revisions": .array(
             traffic.map { ["name": .string($0.0), "deployment": .string($0.0), "port": JSONValue(podPort)] }),
     ]
+    if let generation { status["trafficGeneration"] = .integer(generation) }
     if let port { status["gatewayPort"] = JSONValue(port) }
     return [
         "metadata": [

@@ -1,3 +1,4 @@
+import AssayCore
 import Concurrency
 import ControllerRuntime
 import KubernetesModel
@@ -30,7 +31,7 @@ private final class Connection {
             ports: GatewayPorts(
                 wake: { [woken] _, _ in woken.withLock { $0 += 1 } }, metrics: metrics,
                 logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }))
-        shared = SharedModel(key, limits: GatewayLimits(), metrics: metrics)
+        shared = SharedModel(key, loops: 1, limits: GatewayLimits(), metrics: metrics)
         shared.update(route)
         loop.update(route, shared: shared)
         loop.assign(ports: [7001: key], hosts: [:])

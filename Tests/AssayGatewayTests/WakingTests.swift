@@ -25,10 +25,9 @@ import Testing
         podJSON("a", address: pod.address, isReady: false, probe: probe, port: pod.port)
     }
 
-    @Test(arguments: ["Hibernating", "Draining"])
-    func aRequestForAModelThatSleepsWakesItAndIsAnswered(_ state: String) async throws {
+    @Test func aRequestForAModelThatSleepsWakesItAndIsAnswered() async throws {
         let waker = TestWaker()
-        try await Self.asleep(state: state, waker: waker) { world, pod in
+        try await Self.asleep(waker: waker) { world, pod in
             async let answer = TestClient.get(port: world.port, "/first")
             await waker.wait()
             try world.tell(pod: Self.starting(pod))

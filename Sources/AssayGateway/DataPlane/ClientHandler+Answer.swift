@@ -104,9 +104,14 @@ extension ClientHandler {
         metrics.duration.observe(loop.now - exchange.started)
     }
 
+    private func end(_ over: Exchange) {
+        over.model.shared.meter.end(now: loop.now)
+        exchange = nil
+    }
+
     private func finish(_ done: Exchange, keepsAlive: Bool) {
         record(done, status: done.status)
-        exchange = nil
+        end(done)
         toPod.clear()
         guard keepsAlive, !loop.isDraining else { return sayGoodbye(isUnread: !done.isComplete) }
         flushToClient()
@@ -143,7 +148,7 @@ extension ClientHandler {
         gone.ticket = nil
         if let pod = gone.pod { detach(pod, isUsable: false) }
         record(gone, status: status)
-        exchange = nil
+        end(gone)
         toPod.clear()
     }
 

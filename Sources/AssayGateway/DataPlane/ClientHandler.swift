@@ -167,6 +167,7 @@ final class ClientHandler: ChannelInboundHandler {
                 Rejection(status: 404, message: "no model answers here"), id: id, isHead: head.method == .HEAD)
         }
         exchange = Exchange(head, facts, id: id, model: model, started: loop.now)
+        model.shared.meter.begin(now: loop.now)
         timer.wait(for: .requestBody)
         choose(avoiding: nil)
     }

@@ -1,3 +1,4 @@
+import AssayCore
 import Concurrency
 import KubernetesModel
 import NIOCore
@@ -75,11 +76,14 @@ final class GatewayControl {
             for thread in threads { thread.run { $0.remove(key) } }
             return
         }
-        let model = shared[key] ?? SharedModel(key, limits: limits, metrics: metrics)
+        let model = shared[key] ?? SharedModel(key, loops: threads.count, limits: limits, metrics: metrics)
         shared[key] = model
         model.update(route)
         for thread in threads { thread.run { $0.update(route, shared: model) } }
     }
+
+    /// What there is to do for each model.
+    func load(now: Duration) -> [ObjectKey: GatewayLoad.Model] { shared.mapValues { $0.load(now: now) } }
 
     /// An attempt to wake a revision is over.
     func wakeFinished(_ key: ObjectKey, _ revision: String, _ outcome: WakeOutcome, now: Duration) {

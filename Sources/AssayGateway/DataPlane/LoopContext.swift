@@ -1,3 +1,4 @@
+import AssayCore
 import Concurrency
 import ControllerRuntime
 import HTTPServer
@@ -130,6 +131,7 @@ final class LoopModel {
         // What waited for a revision that takes no requests now goes where it would go if it came now.
         for revision in revisions where !revision.route.share.takesRequests { revision.sendElsewhere() }
         for revision in left.values { revision.sendElsewhere() }
+        if let route { shared.applied(route.generation, by: ObjectIdentifier(context)) }
     }
 
     /// The revision that the next request goes to; nil where none takes any.

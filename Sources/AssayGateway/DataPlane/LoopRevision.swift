@@ -1,3 +1,4 @@
+import AssayCore
 import Concurrency
 import ControllerRuntime
 import KubernetesModel
@@ -14,6 +15,8 @@ final class LoopRevision {
     private let context: LoopContext
     private let modelKey: ObjectKey
     private var pool: Pool
+    /// Pods that it had when it was sent to sleep: they may be going, whatever the watch says so far.
+    private var distrusted: Set<String> = []
     private var tick: (task: Scheduled<Void>, at: Duration)?
 
     init(_ route: RevisionRoute, shared: SharedRevision, model: LoopModel, in context: LoopContext) {
@@ -26,7 +29,14 @@ final class LoopRevision {
             .init(
                 connectionsPerPod: limits.connectionsPerPod, dialsPerPod: limits.dialsPerPod,
                 idleTimeout: limits.podIdleTimeout), budget: model.shared.budget)
-        _ = pool.update(route.endpoints, now: context.now)
+        if route.share.state == .hibernating { distrusted = Set(route.endpoints.map(\.pod)) }
+        pool.isHolding = route.share.state == .draining
+        _ = pool.update(endpoints, now: context.now)
+    }
+
+    /// Its pods, as far as requests may be given to them.
+    private var endpoints: [Endpoint] {
+        distrusted.isEmpty ? route.endpoints : route.endpoints.filter { !distrusted.contains($0.pod) }
     }
 
     var name: String { route.share.revision }
@@ -39,7 +49,7 @@ final class LoopRevision {
     /// Gives a request a connection, now or later, or refuses it.
     func connect(_ client: ClientHandler, bytes: Int, avoiding avoided: Pool.EndpointID? = nil) {
         let now = context.now
-        if sleeps, route.endpoints.isEmpty, let refusal = wake(now: now) {
+        if sleeps, endpoints.isEmpty, let refusal = wake(now: now) {
             client.refused(refusal)
             return
         }
@@ -210,9 +220,18 @@ final class LoopRevision {
 
     // MARK: Pods
 
+    /// While it drains nothing more is sent to its pods: what comes is held, and called for by that.
     func update(_ route: RevisionRoute) {
+        let (before, now) = (self.route.share.state, route.share.state)
+        if now != .hibernating {
+            distrusted = []
+        } else if before != .hibernating {
+            distrusted = Set((self.route.endpoints + route.endpoints).map(\.pod))
+        }
         self.route = route
-        for pod in pool.update(route.endpoints, now: context.now) { pod.close() }
+        pool.isHolding = now == .draining
+        for pod in pool.update(endpoints, now: context.now) { pod.close() }
+        if !pool.isHolding { for (client, pod) in pool.resume() { give(pod, to: client) } }
         advance()
     }
 
@@ -244,7 +263,7 @@ final class LoopRevision {
         for client in pool.expire(now: now) {
             refuse(client, GatewayAnswer(503, "no pod of \(modelKey.name) became ready in time", retryAfter: 5))
         }
-        if !pool.waiting.isEmpty, sleeps, route.endpoints.isEmpty, let refusal = wake(now: now) {
+        if !pool.waiting.isEmpty, sleeps, endpoints.isEmpty, let refusal = wake(now: now) {
             for client in pool.removeWaiting() { refuse(client, refusal) }
         }
         advance()

@@ -1,3 +1,4 @@
+import AssayCore
 import Concurrency
 import KubernetesModel
 
@@ -5,11 +6,17 @@ import KubernetesModel
 final class SharedModel: Sendable {
     let key: ObjectKey
     let budget: HoldBudget
+    let meter = LoadMeter()
+    /// By which generation of the traffic each loop routes.
+    private let generations = Locked<[ObjectIdentifier: Int64]>([:])
+    private let loops: Int
     private let rotation = Locked(WeightedRotation([]))
     private let revisions = Locked<[String: SharedRevision]>([:])
     private let metrics: GatewayMetrics
 
-    init(_ key: ObjectKey, limits: GatewayLimits, metrics: GatewayMetrics) {
+    /// - Parameter loops: how many event loops there are.
+    init(_ key: ObjectKey, loops: Int, limits: GatewayLimits, metrics: GatewayMetrics) {
+        self.loops = loops
         self.key = key
         self.metrics = metrics
         budget = HoldBudget(requests: limits.heldRequests, bytes: limits.heldBytes)
@@ -26,6 +33,20 @@ final class SharedModel: Sendable {
                 revisions[name] = SharedRevision(RevisionMetrics(metrics, model: key, revision: name))
             }
         }
+    }
+
+    /// A loop routes by this generation from now on.
+    func applied(_ generation: Int64, by loop: ObjectIdentifier) { generations.withLock { $0[loop] = generation } }
+
+    /// What there is to do, by the oldest generation that any loop still routes by.
+    func load(now: Duration) -> GatewayLoad.Model {
+        // First, so that nothing of an older generation can begin after the rest was read.
+        let generation = generations.withLock { $0.count < loops ? 0 : $0.values.min() ?? 0 }
+        let reading = meter.read(now: now)
+        let held = min(budget.count, reading.active)
+        return GatewayLoad.Model(
+            generation: generation, inFlight: reading.active - held, held: held, requests: reading.requests,
+            busySeconds: reading.busySeconds)
     }
 
     func revision(_ name: String) -> SharedRevision? { revisions.withLock { $0[name] } }

@@ -46,6 +46,8 @@ struct RevisionPool<Connection: AnyObject, Request: AnyObject> {
     private var nextID: EndpointID = 0
     private var rotation = 0
     private(set) var waiting: HoldQueue<Request>
+    /// Requests wait, and none is given a connection, whatever is free.
+    var isHolding = false
     private let settings: Settings
 
     init(_ settings: Settings, budget: HoldBudget) {
@@ -68,13 +70,24 @@ struct RevisionPool<Connection: AnyObject, Request: AnyObject> {
         _ request: Request, avoiding avoided: EndpointID? = nil, bytes: Int, deadline: @autoclosure () -> Duration,
         now: Duration
     ) -> Acquired {
-        if waiting.isEmpty, let id = idlest(avoiding: avoided) {
+        if !isHolding, waiting.isEmpty, let id = idlest(avoiding: avoided) {
             let dial = dialToFreerPod(than: endpoints[id]?.inUse ?? 0, avoiding: avoided)
             endpoints[id]?.inUse += 1
             if let idle = endpoints[id]?.idle.popLast() { return .connection(idle.connection, dial) }
         }
         guard let ticket = waiting.append(request, bytes: bytes, deadline: deadline()) else { return .refused }
         return .waiting(ticket, dials(avoiding: avoided, now: now))
+    }
+
+    /// Takes out those that wait for which a connection is free.
+    mutating func resume() -> [(request: Request, connection: Connection)] {
+        var result: [(request: Request, connection: Connection)] = []
+        while !waiting.isEmpty, let id = idlest(avoiding: nil), let idle = endpoints[id]?.idle.popLast() {
+            guard let request = waiting.popFirst() else { break }
+            endpoints[id]?.inUse += 1
+            result.append((request, idle.connection))
+        }
+        return result
     }
 
     /// A request does not wait any longer.
@@ -116,6 +129,7 @@ struct RevisionPool<Connection: AnyObject, Request: AnyObject> {
 
     /// The connections that the waiting requests need now and that may be made.
     mutating func dials(avoiding avoided: EndpointID? = nil, now: Duration) -> [Dial] {
+        if isHolding { return [] }
         var wanted = waiting.count - order.reduce(0) { $0 + (endpoints[$1]?.dialing ?? 0) }
         var result: [Dial] = []
         while wanted > 0, let id = nextToDial(avoiding: avoided, now: now) {
@@ -150,7 +164,7 @@ struct RevisionPool<Connection: AnyObject, Request: AnyObject> {
 
     /// When the next attempt to reach a pod is due; nil where nobody waits for one.
     func nextAttempt() -> Duration? {
-        if waiting.isEmpty { return nil }
+        if waiting.isEmpty || isHolding { return nil }
         var earliest: Duration?
         for state in endpoints.values where state.dialing == 0 && !state.isLeaving {
             if case .closed(_, let retryAt) = state.gate { earliest = min(earliest ?? retryAt, retryAt) }
@@ -198,7 +212,7 @@ struct RevisionPool<Connection: AnyObject, Request: AnyObject> {
             forgetIfSpent(id)
             return .close
         }
-        if let request = waiting.popFirst() { return .reuse(request) }
+        if !isHolding, let request = waiting.popFirst() { return .reuse(request) }
         endpoints[id]?.inUse -= 1
         endpoints[id]?.idle.append(.init(connection: connection, since: now))
         return .kept

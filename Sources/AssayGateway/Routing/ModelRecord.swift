@@ -18,7 +18,9 @@ public struct ModelRecord: StoredObject, Hashable {
     public static var fields: JSONFields? {
         ObjectMeta.fields.union(
             JSONFields(
-                "spec.serving.port", "spec.serving.retry", "spec.serving.hosts", "status.gatewayPort", "status.traffic",
+                "spec.serving.port", "spec.serving.retry", "spec.serving.hosts", "status.gatewayPort",
+                "status.trafficGeneration",
+                "status.traffic",
                 "status.revisions.name", "status.revisions.deployment", "status.revisions.port"))
     }
 
@@ -32,6 +34,8 @@ public struct ModelRecord: StoredObject, Hashable {
     /// The port of pods of which no revision is recorded.
     public var port: Int
     public var traffic: [TrafficShare]
+    /// Rises with every change of that.
+    public var trafficGeneration: Int64
     /// By name.
     public var revisions: [String: Revision]
 
@@ -48,6 +52,7 @@ public struct ModelRecord: StoredObject, Hashable {
         port = try serving["port"].optionalInt() ?? 8080
         traffic = []
         for element in try status["traffic"].elements() { traffic.append(try TrafficShare(json: element)) }
+        trafficGeneration = try status["trafficGeneration"].optionalInteger() ?? 0
         revisions = [:]
         for element in try status["revisions"].elements() {
             let name = try element["name"].string()
@@ -55,16 +60,5 @@ public struct ModelRecord: StoredObject, Hashable {
                 deployment: try element["deployment"].optionalString() ?? name,
                 port: try element["port"].optionalInt() ?? port)
         }
-    }
-}
-
-extension TrafficShare {
-    init(json cursor: JSONCursor) throws(JSONShapeError) {
-        revision = try cursor["revision"].string()
-        weight = try cursor["weight"].optionalInt() ?? 0
-        guard (0...100).contains(weight) else { throw cursor["weight"].failure("must be 0 to 100") }
-        let text = try cursor["state"].string()
-        guard let known = State(rawValue: text) else { throw cursor["state"].failure("is unknown: \(text)") }
-        state = known
     }
 }

@@ -1,3 +1,4 @@
+import AssayCore
 import KubernetesModel
 
 /// Where the requests of a model go.
@@ -10,13 +11,17 @@ public struct ModelRoute: Sendable, Hashable {
     public var hosts: [String]
     /// Whether a request that was sent may be sent again, whatever its method.
     public var isIdempotent: Bool
+    /// Of the status' traffic that it is made of.
+    public var generation: Int64
     /// What takes requests or is kept for them, as in the status.
     public var revisions: [RevisionRoute]
 
     /// A route by its parts.
     public init(
-        model: ObjectKey, port: Int?, hosts: [String] = [], isIdempotent: Bool = false, revisions: [RevisionRoute]
+        model: ObjectKey, port: Int?, hosts: [String] = [], isIdempotent: Bool = false, generation: Int64 = 0,
+        revisions: [RevisionRoute]
     ) {
+        self.generation = generation
         self.model = model
         self.port = port
         self.hosts = hosts
@@ -37,7 +42,7 @@ public struct ModelRoute: Sendable, Hashable {
         }
         self.init(
             model: record.metadata.key, port: record.gatewayPort, hosts: record.hosts,
-            isIdempotent: record.isIdempotent,
+            isIdempotent: record.isIdempotent, generation: record.trafficGeneration,
             revisions: record.traffic.map { share in
                 RevisionRoute(
                     share: share, deployment: record.revisions[share.revision]?.deployment ?? share.revision,

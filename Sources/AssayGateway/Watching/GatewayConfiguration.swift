@@ -19,8 +19,26 @@ public struct GatewayConfiguration: Sendable {
     /// Where `/livez`, `/readyz` and `/metrics` are served; nil for nowhere.
     public var health: Address?
 
+    /// Where it tells whoever leads what there is to do, by the files of which directory; nil for nowhere.
+    public var load: Load?
+
+    /// Where what there is to do is told.
+    public struct Load: Sendable, Hashable {
+        public var address: Address
+        /// With tls.crt, tls.key and token.
+        public var directory: String
+
+        public init(address: Address, directory: String) {
+            self.address = address
+            self.directory = directory
+        }
+    }
+
     /// A configuration.
-    public init(namespace: String? = nil, gateway: Gateway.Configuration = .init(), health: Address? = nil) {
+    public init(
+        namespace: String? = nil, gateway: Gateway.Configuration = .init(), health: Address? = nil, load: Load? = nil
+    ) {
+        self.load = load
         self.namespace = namespace
         self.gateway = gateway
         self.health = health

@@ -21,8 +21,10 @@ public struct GatewayProgram: Service {
     private let metrics: MetricsRegistry
     private let health = HealthChecks()
     private let isDraining = Locked(false)
+    private let time: any TimeSource
     private let logger: Logger
     private let onListening: @Sendable (Int) -> Void
+    private let onTelling: @Sendable (Int) -> Void
 
     /// - Parameters:
     ///   - configuration: how it runs.
@@ -30,12 +32,16 @@ public struct GatewayProgram: Service {
     ///   - transport: carries the requests there.
     ///   - onPorts: told which ports the models are served at, whenever that changes.
     ///   - onListening: told where health and metrics are served, once they are.
+    ///   - onTelling: told where the load is told, once it is.
     public init(
         configuration: GatewayConfiguration, cluster: ClientConfiguration, transport: any HTTPTransport,
         time: any TimeSource = SystemTime(), logger: Logger,
         onPorts: @escaping @Sendable (Set<Int>) -> Void = { _ in },
-        onListening: @escaping @Sendable (Int) -> Void = { _ in }
+        onListening: @escaping @Sendable (Int) -> Void = { _ in },
+        onTelling: @escaping @Sendable (Int) -> Void = { _ in }
     ) {
+        self.time = time
+        self.onTelling = onTelling
         // Every model has a series for each of its revisions.
         let metrics = MetricsRegistry(descriptions: GatewayMetrics.descriptions, seriesLimit: 10_000)
         ProcessMetrics.add(to: metrics)
@@ -76,6 +82,13 @@ public struct GatewayProgram: Service {
             if let address = configuration.health {
                 let server = GatewayStatusServer(address: address, checks: health, metrics: metrics, logger: logger)
                 group.addTask { try await server.run(onListening: onListening) }
+            }
+            if let load = configuration.load {
+                let server = LoadServer(
+                    address: load.address, directory: load.directory,
+                    load: { [gateway, isDraining] in try await gateway.load(isEnding: isDraining.withLock { $0 }) },
+                    time: time, logger: logger)
+                group.addTask { try await server.run(onListening: onTelling) }
             }
             group.addTask { await modelReflector.run() }
             group.addTask { await podReflector.run() }
