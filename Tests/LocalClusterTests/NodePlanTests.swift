@@ -92,6 +92,17 @@ private struct Play {
         #expect(play.actions == [.cleanUp], "nobody reads it any more")
     }
 
+    @Test func copiesOfObjectsAreLookedAtAgainAsLongAsThePodRuns() throws {
+        var play = try Play(["restartPolicy": "Never", "containers": [Pods.container()]])
+        play.state.nextRefresh = play.now + .seconds(15)
+        play.start("main")
+        #expect(play.actions == [] && play.plan.wakeAt == play.now + .seconds(15))
+        play.now += .seconds(15)
+        #expect(play.actions == [.refreshVolumes])
+        play.end("main", 0)
+        #expect(play.actions == [.cleanUp], "nobody reads them any more")
+    }
+
     @Test func initContainersRunOneAfterAnother() throws {
         var play = try Play([
             "initContainers": [Pods.container("a"), Pods.container("b")], "containers": [Pods.container()],

@@ -9,6 +9,7 @@ struct PodPlan: Sendable, Hashable {
         case prepare
         /// Write new tokens into the volumes that have some, before the old ones expire.
         case renewTokens
+        case refreshVolumes
         /// Get the image and start the container.
         case start(String)
         /// Ask the container to stop, and kill it after `grace`.
@@ -46,6 +47,9 @@ struct PodPlan: Sendable, Hashable {
         }
         if let renewal = state.nextTokenRenewal, !PodOutcome(pod, state).isFinal, due(renewal, now) {
             actions.append(.renewTokens)
+        }
+        if let refresh = state.nextRefresh, !PodOutcome(pod, state).isFinal, due(refresh, now) {
+            actions.append(.refreshVolumes)
         }
         for container in pod.allContainers where state.isRunning(container) { planRunning(container, pod, state, now) }
         planContainers(pod, state, now)

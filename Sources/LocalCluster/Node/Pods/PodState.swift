@@ -16,6 +16,8 @@ struct PodState: Sendable, Hashable {
     var preparationProblem: String?
     var nextPreparation: Duration?
     var preparationFailures = 0
+    /// When the files of ConfigMaps and Secrets in its volumes are to be looked at again; nil where there are none.
+    var nextRefresh: Duration?
     /// When the tokens in the pod's volumes are to be renewed; nil where there are none.
     var nextTokenRenewal: Duration?
     /// Set when the pod as a whole has failed, as for its deadline.

@@ -25,6 +25,7 @@ extension PodRun {
             state.address = address
             state.preparationProblem = nil
             state.nextTokenRenewal = sources.tokenRenewal.map { context.time.monotonicNow() + $0 }
+            if !copiedVolumes.isEmpty { state.nextRefresh = context.time.monotonicNow() + Self.refreshInterval }
         } catch {
             let problem = "\(error)"
             state.preparationFailures += 1
@@ -55,6 +56,28 @@ extension PodRun {
         if case .files = plan { isReadOnly = true } else { isReadOnly = volume.source["readOnly"]?.bool ?? false }
         let directory = try context.volumes.make(plan, named: volume.name, of: pod, group: pod.security.fsGroup)
         return VolumeLocation(directory: directory, isReadOnly: isReadOnly)
+    }
+
+    /// A kubelet takes up to a minute and a half until pods see what has changed in a ConfigMap or a Secret.
+    private static var refreshInterval: Duration { .seconds(15) }
+
+    /// Copies of ConfigMaps and Secrets, without those that are written anew with a token beside them.
+    private var copiedVolumes: [NodeVolume] {
+        pod.volumes.filter {
+            let needs = VolumePlan.needs(of: $0)
+            return needs.tokens.isEmpty && !(needs.configMaps.isEmpty && needs.secrets.isEmpty)
+        }
+    }
+
+    /// Writes the volumes anew that are copies of objects. What cannot be had stays as it was.
+    func refreshVolumes() async {
+        do {
+            let sources = try await volumeSources(of: copiedVolumes, address: state.address ?? "")
+            for volume in copiedVolumes { _ = try await make(volume, sources) }
+        } catch {
+            logger.debug("the pod's volumes stay as they are", metadata: ["error": "\(error)"])
+        }
+        state.nextRefresh = context.time.monotonicNow() + Self.refreshInterval
     }
 
     /// Writes the volumes anew that have tokens in them, with all that is beside those.

@@ -99,6 +99,7 @@ actor PodRun {
         switch action {
         case .prepare: await prepare()
         case .renewTokens: await renewTokens()
+        case .refreshVolumes: await refreshVolumes()
         case .start(let name):
             if let container = container(name) { await start(container) }
         case .stop(let name, let grace, let why): stop(name, grace, why)

@@ -1,0 +1,114 @@
+import AssayCore
+import Concurrency
+import JSON
+import KubernetesClient
+import KubernetesModel
+import TestCluster
+import Testing
+
+extension Stories {
+    /// The installation with the gateway, as its Deployments run it: requests go through it, and an idle model sleeps.
+    @Suite struct GatewayTests {
+        private static let overlay = "\(ProgramUnderTest.repository)/manifests/with-gateway"
+        private static let home = "assay-system"
+
+        /// The toy model, which may sleep after five seconds.
+        private static let model = ToyModel().yaml.replacing(
+            "    replicas: 1\n",
+            with: "    autoscaling: {minReplicas: 0, maxReplicas: 2, idleAfter: 5s}\n")
+
+        private static func installed(
+            on backend: Backend, _ body: @escaping @Sendable (StoryWorld, Administrator) async throws -> Void
+        ) async throws {
+            if case .kubernetes(.existing) = backend {
+                try Test.cancel("it would replace the operator of a cluster that was there before")
+            }
+            try await StoryWorld.run(on: backend) { world in
+                try await Administrator.of(world.cluster) { kubectl in
+                    // Before Kubernetes 1.25 kubectl does not know the CRDs' CEL rules, and the server drops them.
+                    let knowsRules = world.cluster.features.contains(.celValidation)
+                    let rendered = try await kubectl("kustomize", overlay)
+                    try await kubectl("apply", "--validate=\(knowsRules)", "-f", "-", input: rendered)
+                    for name in ["assay-operator", "assay-gateway"] {
+                        try await kubectl("-n", home, "rollout", "status", "deployment/\(name)", "--timeout=120s")
+                    }
+                    do {
+                        try await body(world, kubectl)
+                    } catch {
+                        print(try await kubectl("-n", home, "get", "pods", "-o", "wide"))
+                        for name in ["assay-operator", "assay-gateway"] {
+                            print(try await kubectl("-n", home, "logs", "deployment/\(name)", "--tail=60"))
+                        }
+                        throw error
+                    }
+                    for name in ["assay-operator", "assay-gateway"] {
+                        try await kubectl("-n", home, "delete", "deployment", name)
+                    }
+                }
+            }
+        }
+
+        private static func replicas(_ world: StoryWorld) async throws -> Int {
+            let ofModel = ListOptions(labelSelector: "\(Label.model)=wine")
+            let all = try await world.client.listAll(.deployments, namespace: world.namespace, ofModel).items
+            return all.reduce(0) { $0 + ($1["spec", "replicas"]?.int ?? 0) }
+        }
+
+        private static func waitForSleep(_ world: StoryWorld) async throws {
+            try await world.wait("asleep", seconds: 60) { $0.phase == "Hibernating" && $0.isTrue("Hibernated") }
+            #expect(try await replicas(world) == 0)
+            try await world.eventually("its pods are gone") {
+                let ofModel = ListOptions(labelSelector: "\(Label.model)=wine,\(Label.revision)")
+                let pods = try await world.client.listAll(.pods, namespace: world.namespace, ofModel).items
+                return pods.isEmpty
+            }
+        }
+
+        @Test(arguments: Backend.all) func anIdleModelSleepsAndTheFirstRequestWakesIt(_ backend: Backend) async throws {
+            try await Self.installed(on: backend) { world, kubectl in
+                try await world.apply(yaml: Self.model)
+                let serving = try await world.wait("serving", seconds: 120) {
+                    $0.phase == "Serving" && $0.isTrue("Ready")
+                }
+                let port = try #require(serving["status", "gatewayPort"]?.int)
+                let service = try await world.client.get(.services, world.key("wine"))
+                #expect(service["spec", "selector"] == nil && service["spec", "ports"]?[0]?["targetPort"]?.int == port)
+                let first = try await world.ask()
+                #expect(first.status == 200, "\(first)")
+
+                try await Self.waitForSleep(world)
+                let asleep = try await world.client.get(.mlModels, world.key("wine"))
+                #expect(asleep.isTrue("Ready") && asleep["status", "url"] == serving["status", "url"])
+                #expect(try await world.ask().status == 200, "whoever asks is held, and answered")
+                try await world.wait("awake", seconds: 30) { $0.phase == "Serving" && !$0.isTrue("Hibernated") }
+                try await Self.fallAsleepUnderRequests(world)
+                try await Self.leave(world)
+            }
+        }
+
+        /// Requests come at moments at which it is about to sleep, sleeps, or is waking. None is lost.
+        private static func fallAsleepUnderRequests(_ world: StoryWorld) async throws {
+            var generator = SystemRandomNumberGenerator()
+            var sleeps = 0
+            for _ in 0..<8 {
+                // Around the five seconds after which it may sleep, and the second that this takes.
+                try await Task.sleep(for: .milliseconds(Int.random(in: 4500...8500, using: &generator)))
+                if try await replicas(world) == 0 { sleeps += 1 }
+                let answer = try await world.ask()
+                #expect(answer.status == 200, "\(answer)")
+            }
+            #expect(sleeps > 0, "it has slept at least once")
+        }
+
+        /// A Service that leads straight to the pods again.
+        private static func leave(_ world: StoryWorld) async throws {
+            try await world.apply(yaml: ToyModel().yaml.replacing("    replicas: 1\n", with: "    gateway: false\n"))
+            try await world.eventually("the Service selects pods") {
+                let service = try await world.client.get(.services, world.key("wine"))
+                return service["spec", "selector"] != nil
+            }
+            try await world.wait("ready", seconds: 60) { $0.isTrue("Ready") && $0.phase == "Serving" }
+            #expect(try await world.ask().status == 200)
+        }
+    }
+}
