@@ -75,7 +75,7 @@ private struct CurlLoop: ~Copyable {
         self.multi = multi
         certificates = PinnedCertificates(settings.configuration)
         poller.attach(to: multi)
-        _ = ccurl_multi_setopt_long(multi, CURLMOPT_MAXCONNECTS, Self.maximumIdleConnections)
+        limitConnections()
     }
 
     deinit {
@@ -136,6 +136,7 @@ private struct CurlLoop: ~Copyable {
             return transfer.finish(.failure(HTTPTransportError(.invalidRequest, detail: detail)))
         }
         entries[transfer.id] = entry
+        limitConnections()
         if let deadline = entry.deadline { nextIdleCheck = min(nextIdleCheck ?? .max, deadline.at) }
     }
 
@@ -193,6 +194,13 @@ private struct CurlLoop: ~Copyable {
             curl_easy_cleanup(entry.handle)
         }
         entries[entry.transfer.id] = nil
+        limitConnections()
         entry.transfer.finish(end)
+    }
+
+    /// libcurl counts the connections in use too: a fixed number would leave none idle beside that many watches, and each
+    /// request would make a connection of its own.
+    private func limitConnections() {
+        _ = ccurl_multi_setopt_long(multi, CURLMOPT_MAXCONNECTS, entries.count + Self.maximumIdleConnections)
     }
 }

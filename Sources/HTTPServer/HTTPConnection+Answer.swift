@@ -9,7 +9,8 @@ extension HTTPConnection {
     /// Runs the handler and writes what it answers.
     func answer(_ incoming: Incoming, _ exchange: UInt64, _ handler: HTTPServer.Handler) async {
         var response = await handler(incoming.request)
-        guard isOpen(exchange) else { return }
+        // What a handler says once it was cancelled is no answer: the connection is about to be closed.
+        guard isOpen(exchange), !Task.isCancelled else { return }
         if let fault = ResponseHead.fault(in: response) {
             logger.error("a handler's response cannot be sent", metadata: ["fault": "\(fault)"])
             response = .text("internal error\n", status: 500)
@@ -66,6 +67,8 @@ extension HTTPConnection {
             do {
                 try await body(
                     HTTPBodyWriter(connection: self, exchange: exchange, isChunked: isChunked, hasBody: hasBody))
+                // One that ended because it was cancelled must not look whole.
+                try Task.checkCancellation()
             } catch {
                 if !(error is HTTPClientGone) && !(error is CancellationError) {
                     logger.warning("a response broke off", metadata: ["error": "\(error)"])

@@ -23,10 +23,6 @@ final class HTTPConnection: Sendable {
     /// Told to the channel's handler when the server shuts down.
     struct Drain: Sendable {}
 
-    private enum End {
-        case answered, gone
-    }
-
     private struct State {
         var isClosed = false
         var isDraining = false
@@ -35,7 +31,7 @@ final class HTTPConnection: Sendable {
         /// Counts the exchanges; the current one is open until it is answered.
         var exchange: UInt64 = 0
         var isOpen = false
-        var endWaiter: CheckedContinuation<End, Never>?
+        var endWaiter: CheckedContinuation<Void, Never>?
     }
 
     private let channel: any Channel
@@ -87,10 +83,13 @@ final class HTTPConnection: Sendable {
             return (state.requestWaiter, state.endWaiter)
         }
         requestWaiter?.resume(returning: nil)
-        endWaiter?.resume(returning: .gone)
+        endWaiter?.resume()
     }
 
     // MARK: From the server
+
+    /// Runs tasks where the channel lives.
+    var executor: any TaskExecutor { LoopExecutor(channel.eventLoop) }
 
     func close() { channel.close(promise: nil) }
 
@@ -100,18 +99,18 @@ final class HTTPConnection: Sendable {
         channel.triggerUserOutboundEvent(Drain(), promise: nil)
     }
 
-    /// Answers requests until the connection ends. Cancelling closes it.
+    /// Answers requests until the connection ends, and then cancels what is still being answered. Cancelling closes it.
     func serve(_ handler: @escaping HTTPServer.Handler) async {
         await withTaskCancellationHandler {
-            while let incoming = await nextRequest() {
-                await withTaskGroup(of: Void.self) { group in
-                    let exchange = beginExchange()
-                    group.addTask {
-                        await self.answer(incoming, exchange, handler)
+            await withTaskGroup(of: Void.self) { group in
+                group.addTask {
+                    while let incoming = await self.nextRequest() {
+                        await self.answer(incoming, self.beginExchange(), handler)
                         self.endExchange()
                     }
-                    if case .gone = await exchangeEnd() { group.cancelAll() }
                 }
+                await end()
+                group.cancelAll()
             }
         } onCancel: {
             close()
@@ -149,25 +148,16 @@ final class HTTPConnection: Sendable {
         }
     }
 
-    private func endExchange() {
-        let waiter = state.withLock { state in
-            state.isOpen = false
-            defer { state.endWaiter = nil }
-            return state.endWaiter
-        }
-        waiter?.resume(returning: .answered)
-    }
+    private func endExchange() { state.withLock { $0.isOpen = false } }
 
-    /// Returns when the current exchange is answered or the client is gone, whichever is first.
-    private func exchangeEnd() async -> End {
+    /// Returns when the channel is closed.
+    private func end() async {
         await withCheckedContinuation { continuation in
-            let end = state.withLock { state -> End? in
-                if !state.isOpen { return .answered }
-                if state.isClosed { return .gone }
-                state.endWaiter = continuation
-                return nil
+            let isClosed = state.withLock { state in
+                if !state.isClosed { state.endWaiter = continuation }
+                return state.isClosed
             }
-            if let end { continuation.resume(returning: end) }
+            if isClosed { continuation.resume() }
         }
     }
 

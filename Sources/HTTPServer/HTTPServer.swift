@@ -13,6 +13,15 @@ public final class HTTPServer: Sendable {
     /// What is answered where the server itself refuses a request, by the status and a sentence that says why.
     public typealias Refusal = @Sendable (Int, String) -> HTTPServerResponse
 
+    /// Where handlers run.
+    public enum Threads: Sendable, Hashable {
+        /// On Swift's own pool, where one that computes for long holds up nobody.
+        case pool
+        /// On the event loop of the connection, which spares each request some changes of thread. For handlers that are
+        /// done, or wait, after microseconds: meanwhile the loop's other connections stand still.
+        case eventLoop
+    }
+
     /// The sentence alone.
     public static let plainRefusal: Refusal = { .text($1 + "\n", status: $0) }
 
@@ -26,6 +35,7 @@ public final class HTTPServer: Sendable {
     private let tls: Locked<TLSContext?>
     private let limits: HTTPServerLimits
     private let threads: Int
+    private let handlerThreads: Threads
     private let logger: Logger
     private let refusal: Refusal
     private let handler: Handler
@@ -36,10 +46,11 @@ public final class HTTPServer: Sendable {
     ///   - host: An address to listen on, or a name that resolves to one.
     ///   - port: 0 for one that the system chooses.
     ///   - refusal: A plain text unless given. It has bytes for its body.
-    ///   - threads: Event loop threads. Handlers run on Swift's own pool, so one is enough for thousands of streams.
+    ///   - threads: Event loop threads. One is enough for thousands of streams where handlers run on the pool.
+    ///   - handlerThreads: Where handlers, and streaming bodies, run.
     public init(
         host: String = "127.0.0.1", port: Int = 0, tls: TLSContext? = nil, limits: HTTPServerLimits = .init(),
-        threads: Int = 1, logger: Logger,
+        threads: Int = 1, handlersOn handlerThreads: Threads = .pool, logger: Logger,
         refusal: @escaping Refusal = HTTPServer.plainRefusal, handler: @escaping Handler
     ) {
         self.host = host
@@ -47,6 +58,7 @@ public final class HTTPServer: Sendable {
         self.tls = Locked(tls)
         self.limits = limits
         self.threads = threads
+        self.handlerThreads = handlerThreads
         self.logger = logger
         self.refusal = refusal
         self.handler = handler
@@ -134,7 +146,7 @@ public final class HTTPServer: Sendable {
             try await withThrowingDiscardingTaskGroup { group in
                 for try await connection in inbound {
                     guard admit(connection) else { continue }
-                    group.addTask {
+                    group.addTask(executorPreference: handlerThreads == .eventLoop ? connection.executor : nil) {
                         await connection.serve(self.handler)
                         self.state.withLock { $0.connections[ObjectIdentifier(connection)] = nil }
                     }

@@ -32,10 +32,10 @@ public struct HTTPServerRequest: Sendable {
     }
 
     /// The target before the first `?`, percent-encoded as sent.
-    public var path: String { String(target.prefix { $0 != "?" }) }
+    public var path: String { String(Substring(target.utf8.prefix { $0 != UInt8(ascii: "?") })) }
 
     /// What follows the first `?`, percent-encoded as sent; nil where there is none.
     public var query: String? {
-        target.firstIndex(of: "?").map { String(target[target.index(after: $0)...]) }
+        target.utf8.firstIndex(of: UInt8(ascii: "?")).map { String(target[target.utf8.index(after: $0)...]) }
     }
 }

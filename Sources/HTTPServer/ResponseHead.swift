@@ -7,29 +7,31 @@ struct ResponseHead {
     private(set) var bytes: [UInt8]
 
     /// Header fields about framing that a handler set are left out: framing is the server's business.
-    private static let ours: Set<String> = [
-        "connection", "content-length", "date", "keep-alive", "transfer-encoding",
-    ]
+    private static let ours = ["connection", "content-length", "date", "keep-alive", "transfer-encoding"]
 
     init(_ response: HTTPServerResponse, keepsAlive: Bool, now: Duration = SystemTime().wallNow()) {
         let status = HTTPResponseStatus(statusCode: response.status)
-        bytes = Array("HTTP/1.1 \(status.code) \(status.reasonPhrase)\r\n".utf8)
+        bytes = []
         bytes.reserveCapacity(512)
-        for field in response.headers.fields where !Self.ours.contains(field.name.lowercased()) {
+        bytes += "HTTP/1.1 \(status.code) \(status.reasonPhrase)\r\n".utf8
+        for field in response.headers.fields where !Self.ours.contains(where: { Fields.isSame($0, field.name) }) {
             add(field.name, field.value)
         }
-        add("Date", HTTPDate.string(now))
+        add("Date", HTTPDate.latest(now))
         if !keepsAlive { add("Connection", "close") }
     }
 
     mutating func add(_ name: String, _ value: String) {
         bytes += name.utf8
-        bytes += [UInt8(ascii: ":"), UInt8(ascii: " ")]
+        bytes += ": ".utf8
         bytes += value.utf8
-        bytes += [13, 10]
+        bytes += "\r\n".utf8
     }
 
-    func finished() -> [UInt8] { bytes + [13, 10] }
+    consuming func finished() -> [UInt8] {
+        bytes += "\r\n".utf8
+        return bytes
+    }
 
     /// Informational answers, 204 and 304 have no body and no length (RFC 9112 §6.3).
     static func allowsBody(_ status: Int) -> Bool { status >= 200 && status != 204 && status != 304 }
@@ -65,6 +67,17 @@ enum HTTPDate {
     private static let months = [
         "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
     ]
+
+    private static let last = Locked((second: Int64(-1), text: ""))
+
+    /// As `string`, which it asks once a second.
+    static func latest(_ time: Duration) -> String {
+        let second = time.components.seconds
+        return last.withLock { last in
+            if last.second != second { last = (second, string(time)) }
+            return last.text
+        }
+    }
 
     /// - Parameter time: Since the Unix epoch; not before it.
     static func string(_ time: Duration) -> String {

@@ -100,10 +100,11 @@ final class TLSHandler: ChannelDuplexHandler {
     }
 
     private func decrypt(_ context: ChannelHandlerContext) throws(TLSError) {
-        while !isFinished {
-            var plaintext = context.channel.allocator.buffer(capacity: Self.record)
+        // Plaintext is never longer than what it comes from. Where a record came in parts, what does not fit is read next.
+        while !isFinished, case let size = min(engine.pendingInput, Self.record), size > 0 {
+            var plaintext = context.channel.allocator.buffer(capacity: size)
             var outcome: Result<TLSEngine.Read, TLSError> = .success(.wantsInput)
-            plaintext.writeWithUnsafeMutableBytes(minimumWritableBytes: Self.record) { space in
+            plaintext.writeWithUnsafeMutableBytes(minimumWritableBytes: size) { space in
                 outcome = Result { () throws(TLSError) in try engine.read(into: space) }
                 if case .success(.bytes(let count)) = outcome { return count }
                 return 0
@@ -118,6 +119,7 @@ final class TLSHandler: ChannelDuplexHandler {
                 return
             }
         }
+        sendOutput(context, promise: nil)
     }
 
     /// Encrypts what waits, as far as the engine takes it. A promise goes with the last bytes of its plaintext.

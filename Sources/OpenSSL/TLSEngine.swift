@@ -88,6 +88,9 @@ public struct TLSEngine: ~Copyable {
     /// Says that nothing more will come from the transport.
     public mutating func receiveEnd() { cssl_bio_set_eof(input, 0) }
 
+    /// How many bytes of the peer's wait here, as ciphertext or decrypted. While it is 0 there is nothing to read.
+    public var pendingInput: Int { BIO_ctrl_pending(input) + Int(SSL_pending(ssl)) }
+
     /// How many bytes wait to go to the transport.
     public var pendingOutput: Int { BIO_ctrl_pending(output) }
 

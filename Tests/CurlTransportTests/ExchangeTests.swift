@@ -61,6 +61,27 @@ import Testing
         #expect(server.connectionCount == 1, "the connection is kept")
     }
 
+    @Test func beside20WatchesAConnectionIsKeptForOtherRequests() async throws {
+        let server = try RawServer { connection in
+            while let request = connection.readRequest() {
+                if request.hasPrefix("GET /watch ") {
+                    connection.write("HTTP/1.1 200 OK\r\n\r\n")
+                    return connection.awaitEnd()
+                }
+                connection.answer("done")
+            }
+        }
+        let transport = try server.transport()
+        var watches: [HTTPResponse] = []
+        for _ in 0..<20 {
+            let watch = HTTPRequest(.get, "/watch", delivery: .stream(idleTimeout: .seconds(60)))
+            watches.append(try await transport.send(watch))
+        }
+        for _ in 0..<5 { #expect(try await transport.send(HTTPRequest(.get, "/other")).text() == "done") }
+        #expect(server.connectionCount == 21)
+        withExtendedLifetime(watches) {}
+    }
+
     @Test func aHeadRequestAwaitsNoBody() async throws {
         let server = try RawServer { connection in
             while connection.readRequest() != nil { connection.write("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n") }

@@ -1,25 +1,31 @@
 import Concurrency
 import HTTPTransport
 import Logging
+import NIOPosix
 import OpenSSL
 import Testing
 
 @testable import HTTPServer
 
 private func server(
-    tls: TLSContext? = nil, limits: HTTPServerLimits = .init(), _ handler: @escaping HTTPServer.Handler
+    tls: TLSContext? = nil, limits: HTTPServerLimits = .init(), on threads: HTTPServer.Threads = .pool,
+    _ handler: @escaping HTTPServer.Handler
 ) -> HTTPServer {
-    HTTPServer(tls: tls, limits: limits, logger: Logger(label: "test"), handler: handler)
+    HTTPServer(tls: tls, limits: limits, handlersOn: threads, logger: Logger(label: "test"), handler: handler)
 }
+
+private let everyThreads: [HTTPServer.Threads] = [.pool, .eventLoop]
+
+private var isOnEventLoop: Bool { MultiThreadedEventLoopGroup.currentEventLoop != nil }
 
 private let echo: HTTPServer.Handler = { request in
     .text("\(request.method) \(request.path) \(request.query ?? "-") \(String(decoding: request.body, as: UTF8.self))")
 }
 
 @Suite(.timeLimit(.minutes(1))) struct HTTPServerTests {
-    @Test("A connection carries one request after another, pipelined ones in their order")
-    func keepAlive() async throws {
-        try await withHTTPServer(server(echo)) { port in
+    @Test("A connection carries one request after another, pipelined ones in their order", arguments: everyThreads)
+    func keepAlive(_ threads: HTTPServer.Threads) async throws {
+        try await withHTTPServer(server(on: threads, echo)) { port in
             try await RawClient.with(port: port) { client in
                 try await client.send("GET /a%20b?x=1&y HTTP/1.1\r\nHost: h\r\n\r\n")
                 let first = try await client.response()
@@ -81,11 +87,36 @@ private let echo: HTTPServer.Handler = { request in
         }
     }
 
-    @Test("A stream comes chunk by chunk as it is written, and the connection lives on after it")
-    func streaming() async throws {
+    @Test("Handlers and streams run where they are to: on the event loop, before a wait and after it, or not")
+    func whereHandlersRun() async throws {
+        for threads in everyThreads {
+            let running = server(on: threads) { _ in
+                let first = isOnEventLoop
+                await Task.yield()
+                let second = isOnEventLoop
+                return HTTPServerResponse(
+                    status: 200,
+                    body: .stream { writer in
+                        try await writer.write("\(first) \(second) ")
+                        try await writer.write("\(isOnEventLoop)")
+                    })
+            }
+            try await withHTTPServer(running) { port in
+                try await RawClient.with(port: port) { client in
+                    try await client.send("GET / HTTP/1.0\r\n\r\n")
+                    let isThere = threads == .eventLoop
+                    #expect(await client.readToEnd().hasSuffix("\r\n\r\n\(isThere) \(isThere) \(isThere)"))
+                }
+            }
+        }
+    }
+
+    @Test(
+        "A stream comes chunk by chunk as it is written, and the connection lives on after it", arguments: everyThreads)
+    func streaming(_ threads: HTTPServer.Threads) async throws {
         let (steps, step) = AsyncStream.makeStream(of: String.self)
         let shared = Locked(Optional(steps))
-        let running = server { request in
+        let running = server(on: threads) { request in
             guard let steps = shared.withLock({ $0.take() }) else { return .text("again") }
             return HTTPServerResponse(
                 status: 200,
@@ -128,8 +159,12 @@ private let echo: HTTPServer.Handler = { request in
         }
     }
 
-    @Test("When the client goes, its handler and its stream are cancelled", arguments: [true, false], [true, false])
-    func clientGone(_ streams: Bool, _ overTLS: Bool) async throws {
+    @Test(
+        "When the client goes, its handler and its stream are cancelled",
+        arguments: [(true, true), (true, false), (false, true), (false, false)],
+        everyThreads)
+    func clientGone(_ what: (streams: Bool, overTLS: Bool), _ threads: HTTPServer.Threads) async throws {
+        let (streams, overTLS) = what
         let (events, event) = AsyncStream.makeStream(of: String.self)
         @Sendable func hang() async {
             event.yield("began")
@@ -138,7 +173,7 @@ private let echo: HTTPServer.Handler = { request in
             event.yield(Task.isCancelled ? "cancelled" : "ended")
         }
         let world = overTLS ? try TestTLS() : nil
-        let running = server(tls: world?.server) { _ in
+        let running = server(tls: world?.server, on: threads) { _ in
             if streams { return HTTPServerResponse(status: 200, body: .stream { _ in await hang() }) }
             await hang()
             return .text("late")
@@ -153,11 +188,11 @@ private let echo: HTTPServer.Handler = { request in
         }
     }
 
-    @Test("A writer waits for a client that does not read, and is told when it goes")
-    func backpressure() async throws {
+    @Test("A writer waits for a client that does not read, and is told when it goes", arguments: everyThreads)
+    func backpressure(_ threads: HTTPServer.Threads) async throws {
         let written = Locked(0)
         let (ends, end) = AsyncStream.makeStream(of: Bool.self)
-        let running = server { _ in
+        let running = server(on: threads) { _ in
             HTTPServerResponse(
                 status: 200,
                 body: .stream { writer in
@@ -226,12 +261,12 @@ private let echo: HTTPServer.Handler = { request in
         }
     }
 
-    @Test("A shutdown lets the request in flight end, and ends idle connections at once")
-    func shutdown() async throws {
+    @Test("A shutdown lets the request in flight end, and ends idle connections at once", arguments: everyThreads)
+    func shutdown(_ threads: HTTPServer.Threads) async throws {
         let (gates, gate) = AsyncStream.makeStream(of: Void.self)
         let shared = Locked(Optional(gates))
         let (events, event) = AsyncStream.makeStream(of: Void.self)
-        let running = server { request in
+        let running = server(on: threads) { request in
             guard request.path == "/slow", let gates = shared.withLock({ $0.take() }) else { return .text("quick") }
             event.yield()
             for await _ in gates { break }
@@ -286,15 +321,21 @@ private let echo: HTTPServer.Handler = { request in
         }
     }
 
-    @Test("Cancelling the task that runs it ends the server and its handlers at once")
-    func cancellation() async throws {
+    @Test(
+        "Cancelling the task that runs it ends the server and its handlers at once, whose late answers are not sent",
+        arguments: everyThreads, [true, false])
+    func cancellation(_ threads: HTTPServer.Threads, _ streams: Bool) async throws {
         let (events, event) = AsyncStream.makeStream(of: String.self)
         let (ports, ready) = AsyncStream.makeStream(of: Int.self)
-        let running = server { _ in
+        @Sendable func hang() async {
             event.yield("began")
             let (never, _) = AsyncStream.makeStream(of: Void.self)
             for await _ in never {}
             event.yield(Task.isCancelled ? "cancelled" : "ended")
+        }
+        let running = server(on: threads) { _ in
+            if streams { return HTTPServerResponse(status: 200, body: .stream { _ in await hang() }) }
+            await hang()
             return .text("late")
         }
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -306,7 +347,8 @@ private let echo: HTTPServer.Handler = { request in
                     #expect(await iterator.next() == "began")
                     group.cancelAll()
                     #expect(await iterator.next() == "cancelled")
-                    #expect(await client.readToEnd() == "")
+                    let answer = await client.readToEnd()
+                    #expect(streams ? answer.hasSuffix("chunked\r\n\r\n") : answer.isEmpty, "\(answer)")
                 }
                 break
             }

@@ -5,13 +5,27 @@ import Testing
 
 @testable import HTTPServer
 
+/// Counts how often the network is asked for more.
+private final class Reads: ChannelOutboundHandler {
+    typealias OutboundIn = ByteBuffer
+
+    private(set) var count = 0
+
+    func read(context: ChannelHandlerContext) {
+        count += 1
+        context.read()
+    }
+}
+
 /// A connection without a network, whose time is the test's.
 private struct Connection {
     let channel = EmbeddedChannel()
+    let reads = Reads()
 
     init(_ change: (inout HTTPServerLimits) -> Void = { _ in }) throws {
         var limits = HTTPServerLimits()
         change(&limits)
+        try channel.pipeline.syncOperations.addHandler(reads)
         _ = try HTTPConnection.install(on: channel, tls: nil, limits: limits, logger: Logger(label: "test"))
         try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
     }
@@ -99,6 +113,33 @@ private struct Connection {
         #expect(try slowBody.sent().hasPrefix("HTTP/1.1 408 "))
         slowBody.advance(3)
         #expect(!slowBody.channel.isActive)
+    }
+
+    @Test(
+        "While a request is being answered the next one is awaited, and once something of it is there no more is read")
+    func readingAhead() throws {
+        let connection = try Connection()
+        try connection.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        let count = connection.reads.count
+        try connection.send("GET / HT")
+        #expect(connection.reads.count == count + 1)
+        try connection.send("TP/1.1\r\nHost: a\r\n\r\n")
+        #expect(connection.reads.count == count + 1)
+        connection.channel.triggerUserOutboundEvent(HTTPConnection.ExchangeEnd(keepsAlive: true), promise: nil)
+        #expect(connection.reads.count == count + 2)
+    }
+
+    @Test("A head that began while the one before it was being answered has no more time than another")
+    func slowHeadAhead() throws {
+        let connection = try Connection()
+        try connection.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        try connection.send("GET / HT")
+        connection.advance(3600)
+        connection.channel.triggerUserOutboundEvent(HTTPConnection.ExchangeEnd(keepsAlive: true), promise: nil)
+        connection.advance(9)
+        #expect(try connection.sent() == "")
+        connection.advance(2)
+        #expect(try connection.sent().hasPrefix("HTTP/1.1 408 "))
     }
 
     @Test("While a request is being answered no time runs, and after it the idle time does")

@@ -15,6 +15,28 @@ import Testing
         #expect(HTTPDate.string(.seconds(seconds)) == expected)
     }
 
+    @Test("The date that is kept goes with the second")
+    func latestDate() {
+        for second in [5, 5, 6, 4_107_542_400, 5] {
+            let time = Duration.seconds(second) + .milliseconds(999)
+            #expect(HTTPDate.latest(time) == HTTPDate.string(time))
+        }
+    }
+
+    @Test(
+        "Names of header fields are the same whatever their case, and only then",
+        arguments: [
+            ("Content-Type", "content-TYPE", true), ("A", "b", false), ("Host", "Hos", false), ("@", "`", false),
+            ("[", "{", false), ("K", "\u{212A}", false), ("", "", true),
+        ])
+    func names(_ name: String, _ other: String, _ areSame: Bool) {
+        var headers: HTTPHeaders = ["X": "0"]
+        headers.add(name, "1")
+        #expect((headers[other] == "1") == areSame && headers.values(other).count == (areSame ? 1 : 0))
+        headers[other] = nil
+        #expect(headers.fields.count == (areSame ? 1 : 2) && headers["x"] == "0")
+    }
+
     @Test("A head holds the handler's fields, and framing is the server's own")
     func head() {
         let response = HTTPServerResponse(

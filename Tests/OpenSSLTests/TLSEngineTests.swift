@@ -25,7 +25,11 @@ private let now = Duration.seconds(Int64(time(nil)))
 
         #expect(try write(&client, "GET /") == .bytes(5))
         move(&client, &server)
+        let waiting = server.pendingInput
+        #expect(waiting > 5)
         #expect(try read(&server) == "GET /")
+        let left = server.pendingInput
+        #expect(left == 0)
         #expect(try write(&server, "200") == .bytes(3))
         move(&server, &client)
         #expect(try read(&client) == "200")

@@ -75,6 +75,11 @@ extension MLModelPlanner {
             }
             return
         }
+        // Nor does it know yet whom to send the first requests to.
+        guard observed.service != nil || !old.traffic.isEmpty else {
+            look(after: .seconds(1))
+            return
+        }
         lead(to: GatewayRendering.service(of: model, port: port))
         for wanted in GatewayRendering.leads(of: model, port: port, gateway: gateway) { keep(wanted, gateway) }
         clearStale(gateway)

@@ -154,6 +154,17 @@ public struct MetricsReading: Sendable, Hashable {
             }
     }
 
+    /// What JSON's bare words end at.
+    private static func isPunctuation(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: " "), UInt8(ascii: "\t"), UInt8(ascii: "\r"), UInt8(ascii: "\n"), UInt8(ascii: "{"),
+            UInt8(ascii: "}"), UInt8(ascii: "["), UInt8(ascii: "]"), UInt8(ascii: ","), UInt8(ascii: ":"),
+            UInt8(ascii: "\""):
+            true
+        default: false
+        }
+    }
+
     /// Puts quotes around every number and word that stands bare.
     ///
     /// Python's `json.dumps` writes `NaN` and `Infinity` bare, which is not JSON, and a number may be out of a double's
@@ -177,7 +188,7 @@ public struct MetricsReading: Sendable, Hashable {
                 }
                 continue
             }
-            let bare = !" \t\r\n{}[],:\"".utf8.contains(byte)
+            let bare = !isPunctuation(byte)
             if bare != inToken {
                 result.append(quote)
                 inToken = bare

@@ -7,7 +7,8 @@ public struct PushTarget: Sendable, Hashable {
 
     /// Nil where the path is no such one. Names have nothing in them that a URL would encode.
     public init?(path: String) {
-        let parts = path.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
+        let parts = path.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+            .map { String(Substring($0)) }
         guard parts.count == 7, parts[0] == "", parts[1] == "v1", parts[2] == "namespaces", parts[4] == "trainingjobs",
             parts[6] == "metrics", Bounds.isDNSLabel(parts[3]), Bounds.isSubdomain(parts[5])
         else { return nil }

@@ -118,6 +118,9 @@ extension MLModelPlanner {
         {
             return (false, "no pod of the gateway in \(gateway.namespace) is ready")
         }
+        if let spec = model.spec.value, isRouted(spec), observed.service == nil {
+            return (false, "the Service \(model.metadata.name) is about to be made")
+        }
         if let sleeping = tellSleep(child, revision) { return sleeping }
         if child.replicas == 0 { return (true, "the revision \(revision.name) is scaled to 0") }
         let isAvailable =

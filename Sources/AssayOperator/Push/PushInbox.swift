@@ -11,6 +11,20 @@ final class PushInbox: Sendable {
         var pushes: [String: PushedProgress] = [:]
         /// When the training's status is, or was, looked at for these.
         var wakeAt: Duration?
+
+        mutating func take(
+            _ body: PushBody, of subject: PushSubject, told: PushedProgress?, now: Duration, wall: Timestamp
+        ) -> Duration? {
+            pushes[subject.jobUID, default: PushInbox.begin(subject, told: told, wall: wall)].take(body, now: wall)
+            guard let last = wakeAt else {
+                wakeAt = now
+                return .zero
+            }
+            guard last <= now else { return nil }
+            let next = max(now, last + StatusWrite.progressInterval)
+            wakeAt = next
+            return next - now
+        }
     }
 
     private struct State {
@@ -53,24 +67,13 @@ final class PushInbox: Sendable {
         _ body: PushBody, of subject: PushSubject, told: PushedProgress?, now: Duration, wall: Timestamp
     ) -> Duration? {
         state.withLock { state in
-            var training = state.trainings[subject.trainingJobUID] ?? Training()
-            defer { state.trainings[subject.trainingJobUID] = training }
-            var progress =
-                training.pushes[subject.jobUID] ?? Self.begin(subject, told: told, wall: wall)
-            progress.take(body, now: wall)
-            training.pushes[subject.jobUID] = progress
-            guard let last = training.wakeAt else {
-                training.wakeAt = now
-                return .zero
-            }
-            guard last <= now else { return nil }
-            let next = max(now, last + StatusWrite.progressInterval)
-            training.wakeAt = next
-            return next - now
+            // In their places, for a copy would be one of all their points.
+            state.trainings[subject.trainingJobUID, default: Training()]
+                .take(body, of: subject, told: told, now: now, wall: wall)
         }
     }
 
-    private static func begin(_ subject: PushSubject, told: PushedProgress?, wall: Timestamp) -> PushedProgress {
+    fileprivate static func begin(_ subject: PushSubject, told: PushedProgress?, wall: Timestamp) -> PushedProgress {
         if let told, told.step == subject.step, told.attempt == subject.attempt { return told }
         return PushedProgress(step: subject.step, attempt: subject.attempt, now: wall)
     }

@@ -75,7 +75,8 @@ struct PushServer: Sendable {
 
     private static func isJSON(_ contentType: String?) -> Bool {
         guard let contentType else { return false }
-        return contentType.prefix { $0 != ";" && $0 != " " }.lowercased() == "application/json"
+        let type = contentType.utf8.prefix { $0 != UInt8(ascii: ";") && $0 != UInt8(ascii: " ") }
+        return HTTPHeaders.isSame(String(Substring(type)), "application/json")
     }
 
     private static func token(_ authorization: String?) -> String? {

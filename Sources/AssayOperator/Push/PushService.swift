@@ -80,8 +80,9 @@ final class PushService: Sendable {
         var limits = HTTPServerLimits()
         limits.body = PushBody.longest
         let address = configuration.address
+        // A push is taken in some microseconds of memory; most of them went into changes of thread.
         let server = HTTPServer(
-            host: address.host, port: address.port, tls: first, limits: limits, logger: logger,
+            host: address.host, port: address.port, tls: first, limits: limits, handlersOn: .eventLoop, logger: logger,
             refusal: PushServer.refusal, handler: { await answering.answer($0) })
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
