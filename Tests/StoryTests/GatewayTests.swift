@@ -35,8 +35,10 @@ extension Stories {
                     do {
                         try await body(world, kubectl)
                     } catch {
+                        Issue.record("\(error)")
                         print(try await kubectl("-n", home, "get", "pods", "-o", "wide"))
-                        for name in ["assay-operator", "assay-gateway"] {
+                        // A server that does not find our node has no logs of it.
+                        for name in ["assay-operator", "assay-gateway"] where world.cluster.local != nil {
                             print(try await kubectl("-n", home, "logs", "deployment/\(name)", "--tail=60"))
                         }
                         throw error
