@@ -158,6 +158,28 @@ private struct World {
         #expect(world.connect(second) == "a")
     }
 
+    @Test func aPodThatSaysNothingIsNotWaitedForWhereThereIsAnother() throws {
+        var world = World(pods: 2)
+        let first = try #require(world.dials("a").first)
+        world.now = .milliseconds(249)
+        let early = world.pool.dials(now: world.now)
+        world.now = .milliseconds(250)
+        let late = world.pool.dials(now: world.now)
+        #expect(early.isEmpty && late.map(\.id) == [1 - first.id])
+        #expect(world.connect(late[0]) == "a")
+        let again = world.dials("b").map(\.id)
+        #expect(again == [1 - first.id], "nor is it asked again meanwhile")
+    }
+
+    @Test func aPodThatBecomesReadyIsNotKeptWaitingByAnAttemptElsewhere() throws {
+        var world = World(pods: 1, ready: false)
+        #expect(world.dials("a").count == 1)
+        let ready = Endpoint(pod: "ready", address: "10.1.1.1", port: 80, isReady: true)
+        _ = world.pool.update(World.endpoints(1, ready: false) + [ready], now: .zero)
+        let dials = world.pool.dials(now: .zero)
+        #expect(dials.map(\.endpoint.pod) == ["ready"])
+    }
+
     @Test func aPodWhoseConnectionsBreakIsGivenARest() throws {
         var world = World(pods: 1)
         let dial = try #require(world.dials("a").first)

@@ -182,7 +182,7 @@ final class LoopRevision {
         switch (isReady, isUsable) {
         case (true, true): use(pod, pod.endpointID)
         case (true, false):
-            pool.probed(pod.endpointID)
+            pool.probed(pod.endpointID, now: context.now)
             opened()
             advance()
         case (false, _): dialFailed(pod.endpointID)

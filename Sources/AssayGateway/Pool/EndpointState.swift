@@ -38,7 +38,9 @@ struct EndpointState<Connection: AnyObject> {
     /// The last used is at the end, and used first: so that of many the rest can grow old and be closed.
     var idle: [Idle] = []
     var inUse = 0
-    var dialing = 0
+    private(set) var dialing = 0
+    /// Since when nothing has become of the connections that are being made.
+    private var dialingSince = Duration.zero
     /// Connections in a row that broke without an answer.
     var breaks = 0
     /// It is on no list any more; what is under way may end.
@@ -53,6 +55,21 @@ struct EndpointState<Connection: AnyObject> {
         if endpoint.isReady { return .open }
         return endpoint.probe == .kubelet ? .waiting : .closed(failures: 0, retryAt: now)
     }
+
+    mutating func beginDial(now: Duration) {
+        if dialing == 0 { dialingSince = now }
+        dialing += 1
+    }
+
+    mutating func endDial(now: Duration) {
+        dialing -= 1
+        dialingSince = now
+    }
+
+    /// It says neither yes nor no, as a machine does that is gone: who waits is better served elsewhere.
+    func isMute(now: Duration) -> Bool { dialing > 0 && now - dialingSince >= Self.patience }
+
+    private static var patience: Duration { .milliseconds(250) }
 
     /// How long it is left alone after that many failures.
     func delay(after failures: Int) -> Duration {

@@ -69,7 +69,7 @@ struct RevisionPool<Connection: AnyObject, Request: AnyObject> {
         now: Duration
     ) -> Acquired {
         if waiting.isEmpty, let id = idlest(avoiding: avoided) {
-            let dial = dialToFreerPod(than: endpoints[id]?.inUse ?? 0, avoiding: avoided)
+            let dial = dialToFreerPod(than: endpoints[id]?.inUse ?? 0, avoiding: avoided, now: now)
             endpoints[id]?.inUse += 1
             if let idle = endpoints[id]?.idle.popLast() { return .connection(idle.connection, dial) }
         }
@@ -100,13 +100,13 @@ struct RevisionPool<Connection: AnyObject, Request: AnyObject> {
         return best
     }
 
-    private mutating func dialToFreerPod(than inUse: Int, avoiding avoided: EndpointID?) -> Dial? {
+    private mutating func dialToFreerPod(than inUse: Int, avoiding avoided: EndpointID?, now: Duration) -> Dial? {
         if order.count < 2 { return nil }
         for id in order where id != avoided {
             guard let state = endpoints[id], state.isOpen, !state.isLeaving, state.idle.isEmpty, state.dialing == 0,
                 state.inUse < inUse
             else { continue }
-            endpoints[id]?.dialing += 1
+            endpoints[id]?.beginDial(now: now)
             return Dial(id: id, endpoint: state.endpoint, isProbe: false)
         }
         return nil
@@ -116,11 +116,15 @@ struct RevisionPool<Connection: AnyObject, Request: AnyObject> {
 
     /// The connections that the waiting requests need now and that may be made.
     mutating func dials(avoiding avoided: EndpointID? = nil, now: Duration) -> [Dial] {
-        var wanted = waiting.count - order.reduce(0) { $0 + (endpoints[$1]?.dialing ?? 0) }
+        // What becomes of an attempt that nobody knows the end of is not waited for, if there is another pod.
+        var wanted = waiting.count
+        for case let state? in order.map({ endpoints[$0] }) where state.isOpen && !state.isMute(now: now) {
+            wanted -= state.dialing
+        }
         var result: [Dial] = []
         while wanted > 0, let id = nextToDial(avoiding: avoided, now: now) {
             guard let state = endpoints[id] else { break }
-            endpoints[id]?.dialing += 1
+            endpoints[id]?.beginDial(now: now)
             result.append(Dial(id: id, endpoint: state.endpoint, isProbe: !state.isOpen))
             wanted -= 1
         }
@@ -135,7 +139,7 @@ struct RevisionPool<Connection: AnyObject, Request: AnyObject> {
             }
             var rank = state.connections * 2 + (id == avoided ? 1 << 20 : 0)
             switch state.gate {
-            case .open: if state.dialing >= settings.dialsPerPod { continue }
+            case .open: if state.dialing >= settings.dialsPerPod || state.isMute(now: now) { continue }
             case .closed(_, let retryAt):
                 if state.dialing > 0 || retryAt > now { continue }
                 rank += 1 << 16
@@ -161,7 +165,7 @@ struct RevisionPool<Connection: AnyObject, Request: AnyObject> {
     /// A connection is made. It is in use by the request that is returned, or idle.
     mutating func connected(_ connection: Connection, _ id: EndpointID, now: Duration) -> Released {
         guard endpoints[id] != nil else { return .close }
-        endpoints[id]?.dialing -= 1
+        endpoints[id]?.endDial(now: now)
         endpoints[id]?.inUse += 1
         if endpoints[id]?.isLeaving == true { return release(connection, id, isUsable: false, now: now) }
         endpoints[id]?.gate = .open
@@ -169,8 +173,8 @@ struct RevisionPool<Connection: AnyObject, Request: AnyObject> {
     }
 
     /// A pod that was asked answers, and its connection cannot be used for more.
-    mutating func probed(_ id: EndpointID) {
-        endpoints[id]?.dialing -= 1
+    mutating func probed(_ id: EndpointID, now: Duration) {
+        endpoints[id]?.endDial(now: now)
         endpoints[id]?.gate = .open
         forgetIfSpent(id)
     }
@@ -178,7 +182,7 @@ struct RevisionPool<Connection: AnyObject, Request: AnyObject> {
     /// A connection could not be made.
     mutating func dialFailed(_ id: EndpointID, now: Duration) {
         guard var state = endpoints[id] else { return }
-        state.dialing -= 1
+        state.endDial(now: now)
         var failures = 0
         if case .closed(let count, _) = state.gate { failures = count }
         if state.gate != .waiting {
