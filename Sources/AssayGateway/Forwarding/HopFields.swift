@@ -50,7 +50,7 @@ enum HopFields {
     static func listed(_ connection: [String]) -> [String] {
         if connection.isEmpty { return [] }
         var result: [String] = []
-        for value in connection {
+        for value in connection where !value.isField("keep-alive") && !value.isField("close") {
             for part in value.split(separator: ",") {
                 let name = part.lowercased().filter { $0 != " " && $0 != "\t" }
                 if name != "close", name != "keep-alive", !name.isEmpty { result.append(name) }
