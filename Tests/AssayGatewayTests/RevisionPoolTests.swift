@@ -182,17 +182,20 @@ private struct World {
 
     @Test func aPodWhoseConnectionsBreakIsGivenARest() throws {
         var world = World(pods: 1)
-        let dial = try #require(world.dials("a").first)
-        _ = world.connect(dial)
-        world.pool.noteBreak(dial.id, now: .zero)
-        world.pool.noteBreak(dial.id, now: .zero)
-        world.pool.noteAnswer(dial.id)
-        world.pool.noteBreak(dial.id, now: .zero)
-        world.pool.noteBreak(dial.id, now: .zero)
-        #expect(world.pool.isAvailable)
-        world.pool.noteBreak(dial.id, now: .zero)
-        #expect(!world.pool.isAvailable)
-        #expect(world.dials("b").isEmpty && world.pool.nextAttempt() == .milliseconds(100))
+        let dials = ["a", "b"].flatMap { world.dials($0) }
+        let idle = Token("idle")
+        for (dial, connection) in zip(dials, [Token("used"), idle]) { _ = world.connect(dial, connection) }
+        _ = world.pool.release(idle, dials[1].id, isUsable: true, now: .zero)
+        func breaks(_ world: inout World) -> [String] {
+            world.pool.noteBreak(dials[0].id, now: .zero).map(\.description)
+        }
+        let first = breaks(&world) + breaks(&world)
+        world.pool.noteAnswer(dials[0].id)
+        let second = breaks(&world) + breaks(&world)
+        #expect(first.isEmpty && second.isEmpty && world.pool.isAvailable)
+        let third = breaks(&world)
+        #expect(third == ["idle"] && !world.pool.isAvailable)
+        #expect(world.dials("c").isEmpty && world.pool.nextAttempt() == .milliseconds(100))
     }
 
     @Test func onlyTheKubeletCanTellWhetherAPodIsReadyThatItAsksInAWayOfItsOwn() throws {

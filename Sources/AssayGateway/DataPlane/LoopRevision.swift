@@ -121,7 +121,9 @@ final class LoopRevision {
     }
 
     /// A connection broke before a byte of an answer came.
-    func noteBreak(_ pod: PodHandler) { pool.noteBreak(pod.endpointID, now: context.now) }
+    func noteBreak(_ pod: PodHandler) {
+        for idle in pool.noteBreak(pod.endpointID, now: context.now) { idle.close() }
+    }
 
     func noteAnswer(_ pod: PodHandler) { pool.noteAnswer(pod.endpointID) }
 

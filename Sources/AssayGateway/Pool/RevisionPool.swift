@@ -215,12 +215,15 @@ struct RevisionPool<Connection: AnyObject, Request: AnyObject> {
     }
 
     /// A connection broke while a pod had a request, and nothing came back.
-    mutating func noteBreak(_ id: EndpointID, now: Duration) {
-        guard let index = index(id) else { return }
+    ///
+    /// - Returns: its idle connections, if it is given a rest.
+    mutating func noteBreak(_ id: EndpointID, now: Duration) -> [Connection] {
+        guard let index = index(id) else { return [] }
         endpoints[index].breaks += 1
-        if endpoints[index].breaks >= settings.breaksBeforeRest, endpoints[index].isOpen {
-            endpoints[index].gate = .closed(failures: 1, retryAt: now + settings.rest)
-        }
+        guard endpoints[index].breaks >= settings.breaksBeforeRest, endpoints[index].isOpen else { return [] }
+        endpoints[index].gate = .closed(failures: 1, retryAt: now + settings.rest)
+        defer { endpoints[index].idle.removeAll() }
+        return endpoints[index].idle.map(\.connection)
     }
 
     /// A pod has answered.
