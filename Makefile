@@ -1,5 +1,6 @@
 # make demo    the whole story on this machine: train, judge, serve, refuse (KEEP=1 leaves it running)
 # make demo-gate  five bad candidates, each refused for its own reason, while the good one serves
+# make demo-sleep a model that sleeps while nobody asks, and is woken by the first request (root)
 # make test    the whole test suite (FILTER=Gate for the tests whose names match)
 # make simulate  the operator in a simulated cluster, with the faults of many seeds (SEEDS=2000)
 # make bench   measurements, to Benchmarks/results.json (ONLY=name,… for some, RUNS=5 rounds)
@@ -9,7 +10,7 @@
 # make sanitize-address, sanitize-thread    the suite without its stories under a sanitizer (FILTER as above)
 # make fmt     puts the sources into the project's style
 # make lint    fails where the style or a rule of the house is broken
-.PHONY: demo demo-gate test simulate bench image image-check docs fuzz sanitize-address sanitize-thread fmt lint kubernetes \
+.PHONY: demo demo-gate demo-sleep test simulate bench image image-check docs fuzz sanitize-address sanitize-thread fmt lint kubernetes \
 	crd-server s3-server prerequisites test-prerequisites bench-prerequisites
 
 demo: prerequisites
@@ -19,6 +20,10 @@ demo: prerequisites
 demo-gate: prerequisites
 	swift build --product assay
 	scripts/demo-gate
+
+demo-sleep: prerequisites
+	swift build
+	scripts/demo-sleep
 
 # The end-to-end tests start the `assay` program that is built beside them. The stories run on a Kubernetes API server too,
 # which is built from Debian's source the first time (KUBEBUILDER_ASSETS names another).
