@@ -10,8 +10,8 @@
 # make sanitize-address, sanitize-thread    the suite without its stories under a sanitizer (FILTER as above)
 # make fmt     puts the sources into the project's style
 # make lint    fails where the style or a rule of the house is broken
-.PHONY: demo demo-gate demo-sleep test simulate bench image image-check docs fuzz sanitize-address sanitize-thread fmt lint kubernetes \
-	crd-server s3-server prerequisites test-prerequisites bench-prerequisites
+.PHONY: demo demo-gate demo-sleep test simulate bench image image-check docs fuzz sanitize-address sanitize-thread \
+	fmt lint kubernetes crd-server s3-server prerequisites test-prerequisites bench-prerequisites
 
 demo: prerequisites
 	swift build --product assay
@@ -22,7 +22,7 @@ demo-gate: prerequisites
 	scripts/demo-gate
 
 demo-sleep: prerequisites
-	swift build
+	swift build --product assay
 	scripts/demo-sleep
 
 # The end-to-end tests start the `assay` program that is built beside them. The stories run on a Kubernetes API server too,
