@@ -118,6 +118,13 @@ import Testing
         #expect(count.total.errors == 4)
     }
 
+    @Test func aGatewayThatCountsNoRevisionsHasNotSaidThatThereWereNoErrors() {
+        var count = Self.count(before: ["a": Self.none, "b": Self.none])
+        let old = GatewayLoad.Model(generation: 2, requests: 900)
+        count.add(["a": Self.report(100), "b": old], of: ["a", "b"], step: 1, generation: 2)
+        #expect(!count.isComplete && count.total.requests == 100)
+    }
+
     @Test func aGatewayThatRoutesByOldTrafficHasMeasuredNothingYet() {
         var count = Self.count(before: ["a": Self.none])
         count.add(["a": Self.report(0, generation: 1)], of: ["a"], step: 1, generation: 2)

@@ -44,13 +44,14 @@ public struct CanaryCount: Sendable, Hashable {
         if step != self.step { (self.step, inStep) = (step, RevisionLoad()) }
         isComplete = !pods.isEmpty
         for pod in pods {
-            guard let report = reports[pod] else {
+            // One of a version that counts no revisions is as good as silent.
+            guard let report = reports[pod], let count = report.revisions[revision] else {
                 isComplete = false
                 if last[pod] == nil { unknown.insert(pod) }
                 continue
             }
             if report.generation < generation { isComplete = false }
-            take(report.revisions[revision] ?? RevisionLoad(), of: pod)
+            take(count, of: pod)
         }
         hasBegun = true
         last = last.filter { pods.contains($0.key) }

@@ -126,7 +126,7 @@ extension MLModelPlanner {
         }
         status.rollout?.enter(step: rollout.step + 1, at: now)
         tellStep(nil, rules)
-        if let pause = rules.step(rollout.step + 1)?.pauseTime { look(after: pause) }
+        look(after: max(.seconds(1), rules.step(rollout.step + 1)?.pauseTime ?? .zero))
     }
 
     /// Whatever it was given is taken away, and what serves goes on.
