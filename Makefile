@@ -10,7 +10,7 @@
 # make fmt     puts the sources into the project's style
 # make lint    fails where the style or a rule of the house is broken
 .PHONY: demo demo-gate test simulate bench image image-check docs fuzz sanitize-address sanitize-thread fmt lint kubernetes \
-	crd-server s3-server prerequisites test-prerequisites
+	crd-server s3-server prerequisites test-prerequisites bench-prerequisites
 
 demo: prerequisites
 	swift build --product assay
@@ -31,7 +31,7 @@ simulate: prerequisites
 	swift build --configuration release --product simulate
 	.build/release/simulate --seeds '$(if $(SEEDS),$(if $(findstring <,$(SEEDS)),$(SEEDS),0..<$(SEEDS)),0..<2000)'
 
-bench: prerequisites kubernetes
+bench: bench-prerequisites kubernetes
 	swift build --configuration release --static-swift-stdlib --product assay
 	Benchmarks/run $(if $(ONLY),--only $(ONLY))
 
@@ -73,6 +73,9 @@ prerequisites:
 
 test-prerequisites:
 	@scripts/prerequisites tests
+
+bench-prerequisites:
+	@scripts/prerequisites bench
 
 # Of what was built last.
 docs:

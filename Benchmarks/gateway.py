@@ -219,13 +219,13 @@ def go_proxy() -> Path | None:
 
 
 @contextlib.contextmanager
-def proxies(assay: Path, api: API, directory: Path):
-    """The processes by name, ours first; each has one processor, and the upstream another."""
+def proxies(assay: Path, api: API, directory: Path, pod_port: int = UPSTREAM):
+    """The processes by name, ours first; each has one processor, and the upstream another. The peers forward to `pod_port`."""
     (directory / "body").write_text("x" * 1024)
     for name, body in (("upstream", STATIC.format(port=UPSTREAM, directory=directory)),
-                       ("nginx", PROXY.format(port=PEER_PORTS["nginx"], upstream=UPSTREAM))):
+                       ("nginx", PROXY.format(port=PEER_PORTS["nginx"], upstream=pod_port))):
         (directory / f"{name}.conf").write_text(NGINX.format(directory=directory, name=name, body=body))
-    (directory / "haproxy.conf").write_text(HAPROXY.format(port=PEER_PORTS["HAProxy"], upstream=UPSTREAM))
+    (directory / "haproxy.conf").write_text(HAPROXY.format(port=PEER_PORTS["HAProxy"], upstream=pod_port))
     commands = {}
     if shutil.which("nginx"):
         commands["nginx"] = ["nginx", "-c", directory / "nginx.conf"]

@@ -45,7 +45,7 @@ struct MLModelKind: Reconciled {
             observation.claim = try await client.claim(name, namespace: key.namespace)
         }
         if live { try await readReferences(&observation) }
-        observation.gateway = try await caches.gateway?.observe(observation.model, live: live, client)
+        observation.gateway = try await caches.gateway?.observe(observation.model, live: live, caches, client)
         // After the Deployments were read: who is asked before a model is sent to sleep must answer after that.
         let isDraining = observation.model.status.value?.traffic.contains { $0.state == .draining } ?? false
         if live, isDraining { await loads?.ask() }
@@ -92,7 +92,7 @@ struct MLModelKind: Reconciled {
             proofJobs: caches.jobs.children(of: model.metadata).filter(\.isOfProof),
             fence: caches.services.children(of: model.metadata).filter { $0.metadata.name != key.name }.map(
                 FencePart.init)
-                + caches.networkPolicies.children(of: model.metadata).map(FencePart.init))
+                + caches.networkPolicies.children(of: model.metadata).filter { !$0.isOfGateway }.map(FencePart.init))
     }
 
     private func read(_ key: ObjectKey) async throws(KubernetesError) -> MLModelObservation? {
@@ -136,7 +136,8 @@ struct MLModelKind: Reconciled {
         let services = try await children(
             .services, of: key, ofModel, uid: uid, names: names, \.metadata, ServiceObservation.init(json:))
         observation.fence =
-            policies.map(FencePart.init) + services.filter { $0.metadata.name != key.name }.map(FencePart.init)
+            policies.filter { !$0.isOfGateway }.map(FencePart.init)
+            + services.filter { $0.metadata.name != key.name }.map(FencePart.init)
     }
 
     /// The objects that the model controls, and those of the names given, whoever owns them.

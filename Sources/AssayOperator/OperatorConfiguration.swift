@@ -39,7 +39,7 @@ public struct OperatorConfiguration: Sendable {
         /// The Secret with what it serves its load by; its key and certificate are the operator's making.
         public var secret: ObjectKey { ObjectKey(namespace: namespace, name: "assay-gateway-tls") }
 
-        public static let defaultSelector = "app.kubernetes.io/name=assay-gateway"
+        public static let defaultSelector = GatewayPod.labels.map { "\($0.key)=\($0.value)" }.joined(separator: ",")
 
         public init(namespace: String, selector: String = defaultSelector) {
             self.namespace = namespace

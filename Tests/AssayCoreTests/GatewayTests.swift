@@ -86,6 +86,25 @@ import Testing
         #expect(try world.settle() == 0)
     }
 
+    @Test func nobodyElseReachesItsPods() throws {
+        var world = try serving(try Self.gateway())
+        let policy = try #require(world.all(.networkPolicies).first)
+        let pod = try #require(world.all(.deployments).first?["spec", "template", "metadata", "labels"])
+        #expect(Coverage.covers(pod, policy["spec", "podSelector", "matchLabels"] ?? .null))
+        #expect(pod[Label.revision] != nil)
+        let from = policy["spec", "ingress"]?[0]?["from"]?[0]
+        #expect(from?["namespaceSelector", "matchLabels"]?["kubernetes.io/metadata.name"] == "assay-system")
+        #expect(from?["podSelector", "matchLabels"] == ["app.kubernetes.io/name": "assay-gateway"])
+
+        let name = policy["metadata", "name"]?.string ?? ""
+        world.update(.networkPolicies, name) { $0["spec", "ingress"] = [[:]] }
+        try world.settle()
+        #expect(world.get(.networkPolicies, name)?["spec"] == policy["spec"], "somebody has opened it")
+        world.change { $0["spec", "serving", "gateway"] = false }
+        try world.settle()
+        #expect(world.all(.networkPolicies).isEmpty, "users are led straight to the pods")
+    }
+
     @Test func withoutAGatewayNothingIsSaidOfOne() throws {
         let world = try serving(nil)
         #expect(world.status["gatewayPort"] == nil && world.status["traffic"] == nil)
@@ -156,6 +175,7 @@ import Testing
         try world.settle()
         #expect(world.get(.services, "wine")?["spec", "selector"]?.object?.isEmpty ?? true)
         #expect(addresses(world) == ["10.0.0.1", "10.0.0.2"], "what the controller has left leads there no more")
+        #expect(world.all(.networkPolicies).isEmpty, "connections of before may be in use")
         #expect(world.get(.endpoints, "wine") == nil)
 
         // A controller that was just at it.
@@ -165,7 +185,7 @@ import Testing
         #expect(addresses(world) == ["10.0.0.1", "10.0.0.2"])
         world.now = world.now + MLModelPlanner.closingTime
         try world.settle()
-        #expect(world.status["gatewaySince"] == nil)
+        #expect(world.status["gatewaySince"] == nil && world.all(.networkPolicies).count == 1)
         #expect(try world.settle() == 0)
     }
 

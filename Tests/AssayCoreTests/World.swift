@@ -179,6 +179,8 @@ struct World {
             try all(.endpointSlices).map { ServiceLead(try EndpointSliceObservation(json: $0)) }
             + all(.endpoints).map { ServiceLead(try EndpointsObservation(json: $0)) }
         gateway?.leads = leads.filter { live || $0.metadata.controller?.uid == model.metadata.uid }
+        let policies = try all(.networkPolicies).map { try NetworkPolicyObservation(json: $0) }
+        gateway?.policies = policies.filter(\.isOfGateway)
         return MLModelObservation(
             model: model, trainingJobs: try all(.trainingJobs).map { try TrainingJob(json: $0) },
             deployments: try all(.deployments).map { try DeploymentObservation(json: $0) },
@@ -187,7 +189,7 @@ struct World {
             jobs: try MLModelPlan.jobNames(of: model).compactMap { name in
                 try get(.jobs, name).map { try JobObservation(json: $0) }
             }, proofJobs: try all(.jobs).map { try JobObservation(json: $0) }.filter(\.isOfProof),
-            fence: try all(.networkPolicies).map { FencePart(try NetworkPolicyObservation(json: $0)) }
+            fence: try policies.filter { !$0.isOfGateway }.map { FencePart($0) }
                 + all(.services).filter { $0["metadata", "name"]?.string != model.metadata.name }
                 .map { FencePart(try ServiceObservation(json: $0)) }, policy: policy, claim: live ? claim : .none,
             gateway: gateway, references: live ? references(exceptOf: model.metadata.uid) : [],

@@ -310,15 +310,49 @@ import Testing
         }
     }
 
-    @Test func whatDoesNotEndInTimeIsCutOff() async throws {
+    @Test(arguments: [
+        ("GET / HTTP/1.1\r\nHost: h\r\n\r\n", 503), ("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nhi", 502),
+    ])
+    func whatDoesNotEndInTimeIsToldWhetherItMayBeRepeated(_ request: String, _ status: Int) async throws {
         try await withPod(
             reply: { _ in .nothing }, limits: { $0.drainTimeout = .milliseconds(100) }
         ) { world, pod in
             try await TestClient.with(port: world.port) { client in
-                try await client.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+                try await client.send(request)
                 await pod.wait { $0.requests.count == 1 }
                 world.gateway.shutdown()
-                #expect(await client.readToEnd() == "")
+                let text = await client.readToEnd()
+                #expect(text.hasPrefix("HTTP/1.1 \(status) ") && text.contains("Retry-After") == (status == 503))
+            }
+        }
+    }
+
+    @Test func whatIsHeldWhenTheTimeIsOverIsTold() async throws {
+        try await GatewayWorld.with(
+            model: { modelJSON(port: $0, traffic: [("wine-1", 100, "Hibernating")]) },
+            limits: { $0.drainTimeout = .milliseconds(100) }
+        ) { world in
+            try await TestClient.with(port: world.port) { client in
+                try await client.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhi")
+                try await world.waitForHeld(1)
+                world.gateway.shutdown()
+                let text = await client.readToEnd()
+                #expect(text.hasPrefix("HTTP/1.1 503 ") && text.contains("Retry-After: "))
+            }
+        }
+    }
+
+    @Test func anAnswerThatIsNotWholeWhenTheTimeIsOverIsSeenToBreakOff() async throws {
+        let half = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"
+        try await withPod(
+            reply: { _ in .bytes(half) }, limits: { $0.drainTimeout = .milliseconds(100) }
+        ) { world, _ in
+            try await TestClient.with(port: world.port) { client in
+                try await client.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+                let begun = try await client.read(through: "half")
+                world.gateway.shutdown()
+                let rest = await client.readToEnd()
+                #expect(begun.hasSuffix("half") && rest.isEmpty)
             }
         }
     }

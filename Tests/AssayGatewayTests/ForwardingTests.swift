@@ -37,7 +37,8 @@ import Testing
     @Test(arguments: [
         "Connection", "Keep-Alive", "Proxy-Connection", "TE", "Trailer", "Upgrade", "Expect", "Proxy-Authorization",
         "HTTP2-Settings", "Forwarded", "X-Forwarded-For", "x-forwarded-proto", "X-Forwarded-Host", "X-Forwarded-Port",
-        "X-Real-IP", "X-Request-ID",
+        "X-Real-IP", "X-Request-ID", "X_Forwarded_For", "x_real_ip", "Content_Length", "Transfer_Encoding",
+        "X-Forwarded_Proto",
     ])
     func whatBelongsToTheConnectionOrIsOursIsNotPassedOn(_ name: String) throws {
         let text = try Self.forwarded([("Host", "h"), (name, "evil"), ("X", "kept")])

@@ -7,9 +7,9 @@ import Testing
 @Suite(.timeLimit(.minutes(2))) struct HostileTests {
     /// Short waits, so that what never comes is soon given up.
     static func impatient(_ limits: inout GatewayLimits) {
-        limits.server.headTimeout = .seconds(1)
-        limits.server.bodyTimeout = .seconds(1)
-        limits.server.idleTimeout = .seconds(1)
+        limits.server.headTimeout = .seconds(2)
+        limits.server.bodyTimeout = .seconds(2)
+        limits.server.idleTimeout = .seconds(2)
         limits.server.body = 1 << 20
     }
 
@@ -159,10 +159,11 @@ import Testing
         }
     }
 
-    /// A byte now and then, for longer than the gateway waits.
+    /// A byte now and then, for longer than the gateway waits, and not so long that it would miss the answer.
     private static func drip(_ client: TestClient) async {
+        let end = ContinuousClock.now + .milliseconds(2600)
         do {
-            for _ in 0..<200 {
+            while ContinuousClock.now < end {
                 try await client.send("x")
                 try await Task.sleep(for: .milliseconds(10))
             }

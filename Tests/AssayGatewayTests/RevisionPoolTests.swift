@@ -126,11 +126,11 @@ private struct World {
         return result
     }
 
-    @Test func aPodThatRefusesIsTriedAgainEvery10MillisecondsAndLaterMoreRarely() throws {
-        let waits = try Self.waits(700, probe: .connect)
-        #expect(waits[..<5] == [5, 10, 10, 10, 10])
-        #expect(waits[498..<504] == [10, 10, 20, 40, 80, 100])
-        #expect(waits[699] == 5000 && waits == waits.sorted())
+    @Test func aPodThatRefusesIsTriedAgainEvery5And10MillisecondsAndLaterMoreRarely() throws {
+        let waits = try Self.waits(900, probe: .connect)
+        #expect(waits[..<2] == [5, 5] && waits[399..<402] == [5, 10, 10])
+        #expect(waits[701..<706] == [10, 20, 40, 80, 100])
+        #expect(waits[899] == 5000 && waits == waits.sorted())
     }
 
     @Test func aPodThatIsAskedByARequestIsAskedAfter5And10AndSoOnTo100Milliseconds() throws {
@@ -158,19 +158,44 @@ private struct World {
         #expect(world.connect(second) == "a")
     }
 
+    @Test func aPodThatSaysNothingIsNotWaitedForWhereThereIsAnother() throws {
+        var world = World(pods: 2)
+        let first = try #require(world.dials("a").first)
+        world.now = .milliseconds(249)
+        let early = world.pool.dials(now: world.now)
+        world.now = .milliseconds(250)
+        let late = world.pool.dials(now: world.now)
+        #expect(early.isEmpty && late.map(\.id) == [1 - first.id])
+        #expect(world.connect(late[0]) == "a")
+        let again = world.dials("b").map(\.id)
+        #expect(again == [1 - first.id], "nor is it asked again meanwhile")
+    }
+
+    @Test func aPodThatBecomesReadyIsNotKeptWaitingByAnAttemptElsewhere() throws {
+        var world = World(pods: 1, ready: false)
+        #expect(world.dials("a").count == 1)
+        let ready = Endpoint(pod: "ready", address: "10.1.1.1", port: 80, isReady: true)
+        _ = world.pool.update(World.endpoints(1, ready: false) + [ready], now: .zero)
+        let dials = world.pool.dials(now: .zero)
+        #expect(dials.map(\.endpoint.pod) == ["ready"])
+    }
+
     @Test func aPodWhoseConnectionsBreakIsGivenARest() throws {
         var world = World(pods: 1)
-        let dial = try #require(world.dials("a").first)
-        _ = world.connect(dial)
-        world.pool.noteBreak(dial.id, now: .zero)
-        world.pool.noteBreak(dial.id, now: .zero)
-        world.pool.noteAnswer(dial.id)
-        world.pool.noteBreak(dial.id, now: .zero)
-        world.pool.noteBreak(dial.id, now: .zero)
-        #expect(world.pool.isAvailable)
-        world.pool.noteBreak(dial.id, now: .zero)
-        #expect(!world.pool.isAvailable)
-        #expect(world.dials("b").isEmpty && world.pool.nextAttempt() == .milliseconds(100))
+        let dials = ["a", "b"].flatMap { world.dials($0) }
+        let idle = Token("idle")
+        for (dial, connection) in zip(dials, [Token("used"), idle]) { _ = world.connect(dial, connection) }
+        _ = world.pool.release(idle, dials[1].id, isUsable: true, now: .zero)
+        func breaks(_ world: inout World) -> [String] {
+            world.pool.noteBreak(dials[0].id, now: .zero).map(\.description)
+        }
+        let first = breaks(&world) + breaks(&world)
+        world.pool.noteAnswer(dials[0].id)
+        let second = breaks(&world) + breaks(&world)
+        #expect(first.isEmpty && second.isEmpty && world.pool.isAvailable)
+        let third = breaks(&world)
+        #expect(third == ["idle"] && !world.pool.isAvailable)
+        #expect(world.dials("c").isEmpty && world.pool.nextAttempt() == .milliseconds(100))
     }
 
     @Test func onlyTheKubeletCanTellWhetherAPodIsReadyThatItAsksInAWayOfItsOwn() throws {
@@ -257,7 +282,7 @@ private struct World {
                 case .connection(let connection, let dial):
                     served += 1
                     #expect(!used.contains { $0.0 === connection })
-                    let id = world.pool.endpoints.first { $0.value.endpoint.pod == connection.description }?.key
+                    let id = world.pool.endpoints.first { $0.endpoint.pod == connection.description }?.id
                     used.append((connection, id ?? -1))
                     dialing += dial.map { [$0] } ?? []
                 case .waiting(_, let dials): dialing += dials
@@ -279,7 +304,7 @@ private struct World {
             }
             dialing += world.pool.dials(now: world.now)
             #expect(asked == served + world.pool.waiting.count)
-            for state in world.pool.endpoints.values {
+            for state in world.pool.endpoints {
                 #expect(state.inUse >= 0 && state.dialing >= 0 && state.connections <= 3)
             }
         }

@@ -175,9 +175,10 @@ import Testing
         ) { world in
             async let answer = TestClient.get(port: world.port)
             await waker.wait()
-            try world.tell(pod: podJSON("a", address: "127.0.0.1", isReady: false, port: port))
+            // An address of its own, for no other test's server may stand in for it.
+            try world.tell(pod: podJSON("a", address: "127.0.0.9", isReady: false, port: port))
             try await Task.sleep(for: .milliseconds(100))
-            let pod = try await TestPod.start(port: port)
+            let pod = try await TestPod.start(address: "127.0.0.9", port: port)
             #expect(try await answer.body == "ok")
             try await pod.stop()
         }

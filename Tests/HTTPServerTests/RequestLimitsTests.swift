@@ -63,6 +63,8 @@ private struct Connection {
             ("GET /\(long) HTTP/1.1\r\nHost: a\r\n\r\n", 414),
             ("GET / HTTP/1.1\r\nHost: a\r\nX: \(long)\r\n\r\n", 431), ("GET / HTTP/1.1\r\nHost: a\r\n\(many)\r\n", 431),
             ("GET / HTTP/1.1\r\nHost: a\r\n\(total)\r\n", 431),
+            ("GET http://b/ HTTP/1.1\r\nHost: a\r\n\r\n", 400), ("GET http://a@b/ HTTP/1.1\r\nHost: b\r\n\r\n", 400),
+            ("GET /a#b HTTP/1.1\r\nHost: a\r\n\r\n", 400),
             ("GET nowhere HTTP/1.1\r\nHost: a\r\n\r\n", 400), ("CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n", 501),
             ("rubbish\r\n\r\n", 400), ("GET / HTTP/1.1\r\nHost : a\r\n\r\n", 400),
             ("GET / HTTP/1.1\r\nHost: a\r\n folded: b\r\n\r\n", 400),

@@ -28,8 +28,8 @@ private let layers: [String: Set<String>] = {
         "KubernetesModel", "OpenSSL",
     ]
     allowed["AssayGateway"] = [
-        "AssayCore", "Concurrency", "ControllerRuntime", "HTTPServer", "HTTPTransport", "JSON", "KubernetesClient",
-        "KubernetesModel",
+        "AssayCore", "Concurrency", "ControllerRuntime", "Files", "HTTPServer", "HTTPTransport", "JSON",
+        "KubernetesClient", "KubernetesModel", "OpenSSL",
     ]
     allowed["APIServerModel"] = ["JSON", "KubernetesModel"]
     allowed["LocalCluster"] = [

@@ -28,6 +28,34 @@ enum GatewayRendering {
         }
     }
 
+    /// Nobody but the gateway reaches the model's serving pods. What else may is said by further policies, for they add up.
+    static func policy(of model: MLModel, gateway: GatewayObservation) -> JSONValue {
+        let name = ChildName.make(
+            prefix: model.metadata.name, suffix: "gateway",
+            identity: [model.metadata.namespace ?? "", model.metadata.name, model.metadata.uid, "policy"])
+        return [
+            "apiVersion": .string(ResourceType.networkPolicies.apiVersion),
+            "kind": .string(ResourceType.networkPolicies.kind), "metadata": metadata(of: model, name: name),
+            "spec": [
+                "podSelector": [
+                    "matchLabels": JSONValue([Label.model: model.metadata.name]),
+                    "matchExpressions": [["key": .string(Label.revision), "operator": "Exists"]],
+                ], "policyTypes": ["Ingress"],
+                "ingress": [
+                    [
+                        "from": [
+                            [
+                                "namespaceSelector": [
+                                    "matchLabels": ["kubernetes.io/metadata.name": .string(gateway.namespace)]
+                                ], "podSelector": ["matchLabels": JSONValue(GatewayPod.labels)],
+                            ]
+                        ]
+                    ]
+                ],
+            ],
+        ]
+    }
+
     private static func isIPv6(_ address: String) -> Bool { address.contains(":") }
 
     private static func endpoint(_ pod: GatewayPod, _ address: String) -> JSONValue {

@@ -19,6 +19,8 @@ extension MLModelPlanner {
     /// The model's port, from the beginning on, and who gets its requests.
     mutating func route(_ spec: MLModelSpec) {
         guard isRouted(spec) else {
+            // Users are led straight to the pods from now on.
+            for policy in observed.gateway?.policies ?? [] { delete(.networkPolicies, policy.metadata) }
             leaveGateway()
             return
         }
@@ -83,6 +85,24 @@ extension MLModelPlanner {
         lead(to: GatewayRendering.service(of: model, port: port))
         for wanted in GatewayRendering.leads(of: model, port: port, gateway: gateway) { keep(wanted, gateway) }
         clearStale(gateway)
+        // Until then connections of before may be in use. Servers that have no slices do not label namespaces by name either.
+        if status.gatewaySince == nil, gateway.servesSlices { guardPods(gateway) }
+    }
+
+    private mutating func guardPods(_ gateway: GatewayObservation) {
+        let wanted = GatewayRendering.policy(of: model, gateway: gateway)
+        let known = gateway.policies.first { $0.metadata.name == wanted["metadata", "name"]?.string }
+        if let known, Coverage.covers(known.spec, wanted["spec"] ?? [:]) { return }
+        guard observed.isLive else {
+            result.needsLiveObservation = true
+            return
+        }
+        // One that somebody has changed is made anew.
+        if let known {
+            delete(.networkPolicies, known.metadata)
+        } else {
+            result.actions.append(.create(.networkPolicies, wanted, manager: FieldManager.spec))
+        }
     }
 
     private mutating func keep(_ wanted: ServiceLead.Wanted, _ gateway: GatewayObservation) {

@@ -23,6 +23,9 @@ public struct NetworkPolicyObservation: Sendable, Hashable {
     public var metadata: ObjectMeta
     public var spec: JSONValue
 
+    /// Not one that fences a candidate off.
+    public var isOfGateway: Bool { metadata.labels[Label.model] != nil && metadata.labels[Label.proof] == nil }
+
     public init(json: JSONValue) throws(JSONShapeError) {
         metadata = try ObjectMeta(json: JSONCursor(json)["metadata"])
         spec = json["spec"] ?? [:]

@@ -11,6 +11,8 @@ public struct GatewayObservation: Sendable, Hashable {
     public var takenPorts: Set<Int>
     /// What leads the model's Service somewhere; among what was read live, also what controllers have left.
     public var leads: [ServiceLead]
+    /// What keeps everybody else from the model's pods.
+    public var policies: [NetworkPolicyObservation]
     /// What its pods have measured of the model; nil where nobody has looked.
     public var scaling: ScalingObservation?
     /// What they have measured of its canary; nil where nobody has looked.
@@ -20,8 +22,9 @@ public struct GatewayObservation: Sendable, Hashable {
 
     public init(
         namespace: String, pods: [GatewayPod] = [], takenPorts: Set<Int> = [], leads: [ServiceLead] = [],
-        servesSlices: Bool = true
+        policies: [NetworkPolicyObservation] = [], servesSlices: Bool = true
     ) {
+        self.policies = policies
         self.namespace = namespace
         self.pods = pods
         self.takenPorts = takenPorts
@@ -49,6 +52,8 @@ public struct ScalingObservation: Sendable, Hashable {
 /// A pod of the gateway.
 public struct GatewayPod: Sendable, Hashable {
     public static let resourceType = ResourceType.pods
+    /// By which its pods are found.
+    public static let labels = ["app.kubernetes.io/name": "assay-gateway"]
 
     public var metadata: ObjectMeta
     /// One of each family at most, the pod's own first.

@@ -211,4 +211,17 @@ extension ClientHandler {
     func close() {
         context?.close(promise: nil)
     }
+
+    /// The time of the gateway is over. A request that has no answer yet gets one that says whether it may be repeated.
+    func giveUp() {
+        guard let exchange, exchange.plan == nil else { return close() }
+        let wasSent = exchange.wasSent && !exchange.retry.isHarmless
+        if let ticket = exchange.ticket { exchange.revision?.cancel(ticket) }
+        exchange.ticket = nil
+        if let pod = exchange.pod { detach(pod, isUsable: false) }
+        answer(
+            wasSent
+                ? GatewayAnswer(502, "the gateway stopped before the model answered")
+                : GatewayAnswer(503, "the gateway is stopping", retryAfter: 1))
+    }
 }

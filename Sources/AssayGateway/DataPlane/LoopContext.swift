@@ -100,7 +100,7 @@ final class LoopContext {
     /// Ends what is left.
     func closeClients() {
         isClosed = true
-        for client in clients.values { client.close() }
+        for client in clients.values { client.giveUp() }
     }
 }
 

@@ -131,7 +131,9 @@ final class LoopRevision {
     }
 
     /// A connection broke before a byte of an answer came.
-    func noteBreak(_ pod: PodHandler) { pool.noteBreak(pod.endpointID, now: context.now) }
+    func noteBreak(_ pod: PodHandler) {
+        for idle in pool.noteBreak(pod.endpointID, now: context.now) { idle.close() }
+    }
 
     func noteAnswer(_ pod: PodHandler) { pool.noteAnswer(pod.endpointID) }
 
@@ -192,7 +194,7 @@ final class LoopRevision {
         switch (isReady, isUsable) {
         case (true, true): use(pod, pod.endpointID)
         case (true, false):
-            pool.probed(pod.endpointID)
+            pool.probed(pod.endpointID, now: context.now)
             opened()
             advance()
         case (false, _): dialFailed(pod.endpointID)

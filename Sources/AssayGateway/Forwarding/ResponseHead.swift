@@ -40,7 +40,8 @@ struct ResponsePlan: Sendable, Hashable {
         var saysClose = false
         for (name, value) in head.headers {
             switch name.utf8.count {
-            case 10 where name.isField("connection"): saysClose = saysClose || value.lowercased().contains("close")
+            case 10 where name.isField("connection"):
+                if !value.isField("keep-alive"), value.lowercased().contains("close") { saysClose = true }
             case 14 where name.isField("content-length"):
                 guard let count = Int(value), count >= 0, length.map({ $0 == count }) ?? true else { return nil }
                 length = count

@@ -24,6 +24,9 @@ struct RetryDecision: Sendable {
         if answerHasBegun { return false }
         if !wasSent { return true }
         if !canReplay || retries >= Self.limit { return false }
-        return isIdempotent || [.GET, .HEAD, .OPTIONS, .TRACE].contains(method)
+        return isHarmless
     }
+
+    /// Acting on it twice is as good as once.
+    var isHarmless: Bool { isIdempotent || [.GET, .HEAD, .OPTIONS, .TRACE].contains(method) }
 }

@@ -40,9 +40,8 @@ struct RevisionPool<Connection: AnyObject, Request: AnyObject> {
         case close
     }
 
-    private(set) var endpoints: [EndpointID: EndpointState<Connection>] = [:]
-    /// The ids in a fixed order, for the search.
-    private(set) var order: [EndpointID] = []
+    /// In the order in which they came. They are few, so that a search costs less than a table.
+    private(set) var endpoints: [EndpointState<Connection>] = []
     private var nextID: EndpointID = 0
     private var rotation = 0
     private(set) var waiting: HoldQueue<Request>
@@ -56,7 +55,9 @@ struct RevisionPool<Connection: AnyObject, Request: AnyObject> {
     }
 
     /// Whether a pod is known to take requests.
-    var isAvailable: Bool { order.contains { endpoints[$0].map { $0.isOpen && !$0.isLeaving } ?? false } }
+    var isAvailable: Bool { endpoints.contains { $0.isOpen && !$0.isLeaving } }
+
+    private func index(_ id: EndpointID) -> Int? { endpoints.firstIndex { $0.id == id } }
 
     // MARK: Requests
 
@@ -70,10 +71,10 @@ struct RevisionPool<Connection: AnyObject, Request: AnyObject> {
         _ request: Request, avoiding avoided: EndpointID? = nil, bytes: Int, deadline: @autoclosure () -> Duration,
         now: Duration
     ) -> Acquired {
-        if !isHolding, waiting.isEmpty, let id = idlest(avoiding: avoided) {
-            let dial = dialToFreerPod(than: endpoints[id]?.inUse ?? 0, avoiding: avoided)
-            endpoints[id]?.inUse += 1
-            if let idle = endpoints[id]?.idle.popLast() { return .connection(idle.connection, dial) }
+        if !isHolding, waiting.isEmpty, let index = idlest(avoiding: avoided), let idle = endpoints[index].idle.popLast() {
+            let dial = dialToFreerPod(than: endpoints[index].inUse, avoiding: avoided, now: now)
+            endpoints[index].inUse += 1
+            return .connection(idle.connection, dial)
         }
         guard let ticket = waiting.append(request, bytes: bytes, deadline: deadline()) else { return .refused }
         return .waiting(ticket, dials(avoiding: avoided, now: now))
@@ -82,9 +83,9 @@ struct RevisionPool<Connection: AnyObject, Request: AnyObject> {
     /// Takes out those that wait for which a connection is free.
     mutating func resume() -> [(request: Request, connection: Connection)] {
         var result: [(request: Request, connection: Connection)] = []
-        while !waiting.isEmpty, let id = idlest(avoiding: nil), let idle = endpoints[id]?.idle.popLast() {
+        while !waiting.isEmpty, let index = idlest(avoiding: nil), let idle = endpoints[index].idle.popLast() {
             guard let request = waiting.popFirst() else { break }
-            endpoints[id]?.inUse += 1
+            endpoints[index].inUse += 1
             result.append((request, idle.connection))
         }
         return result
@@ -100,27 +101,27 @@ struct RevisionPool<Connection: AnyObject, Request: AnyObject> {
     mutating func removeWaiting() -> [Request] { waiting.removeAll() }
 
     /// Of the pods with a free connection the one that has least to do; among equals, in turn.
-    private mutating func idlest(avoiding avoided: EndpointID?) -> EndpointID? {
-        if order.count == 1 { return endpoints[order[0]]?.idle.isEmpty == false ? order[0] : nil }
-        var best: EndpointID?
+    private mutating func idlest(avoiding avoided: EndpointID?) -> Int? {
+        if endpoints.count == 1 { return 0 }
+        var best: Int?
         var least = Int.max
-        for offset in order.indices {
-            let id = order[(rotation + offset) % order.count]
-            guard let state = endpoints[id], !state.idle.isEmpty, id != avoided, state.inUse < least else { continue }
-            (best, least) = (id, state.inUse)
+        for offset in endpoints.indices {
+            let index = (rotation + offset) % endpoints.count
+            if endpoints[index].idle.isEmpty || endpoints[index].id == avoided || endpoints[index].inUse >= least {
+                continue
+            }
+            (best, least) = (index, endpoints[index].inUse)
         }
-        if !order.isEmpty { rotation = (rotation + 1) % order.count }
+        if !endpoints.isEmpty { rotation = (rotation + 1) % endpoints.count }
         return best
     }
 
-    private mutating func dialToFreerPod(than inUse: Int, avoiding avoided: EndpointID?) -> Dial? {
-        if order.count < 2 { return nil }
-        for id in order where id != avoided {
-            guard let state = endpoints[id], state.isOpen, !state.isLeaving, state.idle.isEmpty, state.dialing == 0,
-                state.inUse < inUse
-            else { continue }
-            endpoints[id]?.dialing += 1
-            return Dial(id: id, endpoint: state.endpoint, isProbe: false)
+    private mutating func dialToFreerPod(than inUse: Int, avoiding avoided: EndpointID?, now: Duration) -> Dial? {
+        if endpoints.count < 2 { return nil }
+        for index in endpoints.indices where endpoints[index].isUntouched(and: inUse) {
+            if endpoints[index].id == avoided { continue }
+            endpoints[index].beginDial(now: now)
+            return Dial(id: endpoints[index].id, endpoint: endpoints[index].endpoint, isProbe: false)
         }
         return nil
     }
@@ -130,43 +131,43 @@ struct RevisionPool<Connection: AnyObject, Request: AnyObject> {
     /// The connections that the waiting requests need now and that may be made.
     mutating func dials(avoiding avoided: EndpointID? = nil, now: Duration) -> [Dial] {
         if isHolding { return [] }
-        var wanted = waiting.count - order.reduce(0) { $0 + (endpoints[$1]?.dialing ?? 0) }
+        // What becomes of an attempt that nobody knows the end of is not waited for, if there is another pod.
+        var wanted = waiting.count
+        for state in endpoints where state.isOpen && !state.isMute(now: now) { wanted -= state.dialing }
         var result: [Dial] = []
-        while wanted > 0, let id = nextToDial(avoiding: avoided, now: now) {
-            guard let state = endpoints[id] else { break }
-            endpoints[id]?.dialing += 1
-            result.append(Dial(id: id, endpoint: state.endpoint, isProbe: !state.isOpen))
+        while wanted > 0, let index = nextToDial(avoiding: avoided, now: now) {
+            let state = endpoints[index]
+            endpoints[index].beginDial(now: now)
+            result.append(Dial(id: state.id, endpoint: state.endpoint, isProbe: !state.isOpen))
             wanted -= 1
         }
         return result
     }
 
-    private func nextToDial(avoiding avoided: EndpointID?, now: Duration) -> EndpointID? {
-        var best: (id: EndpointID, rank: Int)?
-        for (position, id) in order.enumerated() {
-            guard let state = endpoints[id], !state.isLeaving, state.connections < settings.connectionsPerPod else {
-                continue
-            }
-            var rank = state.connections * 2 + (id == avoided ? 1 << 20 : 0)
+    private func nextToDial(avoiding avoided: EndpointID?, now: Duration) -> Int? {
+        var best: (index: Int, rank: Int)?
+        for (index, state) in endpoints.enumerated() {
+            if state.isLeaving || state.connections >= settings.connectionsPerPod { continue }
+            var rank = state.connections * 2 + (state.id == avoided ? 1 << 20 : 0)
             switch state.gate {
-            case .open: if state.dialing >= settings.dialsPerPod { continue }
+            case .open: if state.dialing >= settings.dialsPerPod || state.isMute(now: now) { continue }
             case .closed(_, let retryAt):
                 if state.dialing > 0 || retryAt > now { continue }
                 rank += 1 << 16
             case .waiting: continue
             }
             // Among equals the turn changes, so that few requests do not all go to the first.
-            if position < rotation { rank += 1 }
-            if best.map({ rank < $0.rank }) ?? true { best = (id, rank) }
+            if index < rotation { rank += 1 }
+            if best.map({ rank < $0.rank }) ?? true { best = (index, rank) }
         }
-        return best?.id
+        return best?.index
     }
 
     /// When the next attempt to reach a pod is due; nil where nobody waits for one.
     func nextAttempt() -> Duration? {
         if waiting.isEmpty || isHolding { return nil }
         var earliest: Duration?
-        for state in endpoints.values where state.dialing == 0 && !state.isLeaving {
+        for state in endpoints where state.dialing == 0 && !state.isLeaving {
             if case .closed(_, let retryAt) = state.gate { earliest = min(earliest ?? retryAt, retryAt) }
         }
         return earliest
@@ -174,31 +175,33 @@ struct RevisionPool<Connection: AnyObject, Request: AnyObject> {
 
     /// A connection is made. It is in use by the request that is returned, or idle.
     mutating func connected(_ connection: Connection, _ id: EndpointID, now: Duration) -> Released {
-        guard endpoints[id] != nil else { return .close }
-        endpoints[id]?.dialing -= 1
-        endpoints[id]?.inUse += 1
-        if endpoints[id]?.isLeaving == true { return release(connection, id, isUsable: false, now: now) }
-        endpoints[id]?.gate = .open
+        guard let index = index(id) else { return .close }
+        endpoints[index].endDial(now: now)
+        endpoints[index].inUse += 1
+        if endpoints[index].isLeaving { return release(connection, id, isUsable: false, now: now) }
+        endpoints[index].gate = .open
         return release(connection, id, isUsable: true, now: now)
     }
 
     /// A pod that was asked answers, and its connection cannot be used for more.
-    mutating func probed(_ id: EndpointID) {
-        endpoints[id]?.dialing -= 1
-        endpoints[id]?.gate = .open
+    mutating func probed(_ id: EndpointID, now: Duration) {
+        guard let index = index(id) else { return }
+        endpoints[index].endDial(now: now)
+        endpoints[index].gate = .open
         forgetIfSpent(id)
     }
 
     /// A connection could not be made.
     mutating func dialFailed(_ id: EndpointID, now: Duration) {
-        guard var state = endpoints[id] else { return }
-        state.dialing -= 1
+        guard let index = index(id) else { return }
+        var state = endpoints[index]
+        state.endDial(now: now)
         var failures = 0
         if case .closed(let count, _) = state.gate { failures = count }
         if state.gate != .waiting {
             state.gate = .closed(failures: failures + 1, retryAt: now + state.delay(after: failures + 1))
         }
-        endpoints[id] = state
+        endpoints[index] = state
         forgetIfSpent(id)
     }
 
@@ -206,48 +209,49 @@ struct RevisionPool<Connection: AnyObject, Request: AnyObject> {
     ///
     /// - Parameter isUsable: whether the connection can carry another one.
     mutating func release(_ connection: Connection, _ id: EndpointID, isUsable: Bool, now: Duration) -> Released {
-        guard let state = endpoints[id] else { return .close }
-        if !isUsable || state.isLeaving {
-            endpoints[id]?.inUse -= 1
+        guard let index = index(id) else { return .close }
+        if !isUsable || endpoints[index].isLeaving {
+            endpoints[index].inUse -= 1
             forgetIfSpent(id)
             return .close
         }
         if !isHolding, let request = waiting.popFirst() { return .reuse(request) }
-        endpoints[id]?.inUse -= 1
-        endpoints[id]?.idle.append(.init(connection: connection, since: now))
+        endpoints[index].inUse -= 1
+        endpoints[index].idle.append(.init(connection: connection, since: now))
         return .kept
     }
 
     /// A connection without a request has ended.
     mutating func idleClosed(_ connection: Connection, _ id: EndpointID) {
-        endpoints[id]?.idle.removeAll { $0.connection === connection }
+        guard let index = index(id) else { return }
+        endpoints[index].idle.removeAll { $0.connection === connection }
         forgetIfSpent(id)
     }
 
     /// A connection broke while a pod had a request, and nothing came back.
-    mutating func noteBreak(_ id: EndpointID, now: Duration) {
-        guard var state = endpoints[id] else { return }
-        state.breaks += 1
-        if state.breaks >= settings.breaksBeforeRest, state.isOpen {
-            state.gate = .closed(failures: 1, retryAt: now + settings.rest)
-        }
-        endpoints[id] = state
+    ///
+    /// - Returns: its idle connections, if it is given a rest.
+    mutating func noteBreak(_ id: EndpointID, now: Duration) -> [Connection] {
+        guard let index = index(id) else { return [] }
+        endpoints[index].breaks += 1
+        guard endpoints[index].breaks >= settings.breaksBeforeRest, endpoints[index].isOpen else { return [] }
+        endpoints[index].gate = .closed(failures: 1, retryAt: now + settings.rest)
+        defer { endpoints[index].idle.removeAll() }
+        return endpoints[index].idle.map(\.connection)
     }
 
     /// A pod has answered.
     mutating func noteAnswer(_ id: EndpointID) {
-        if let breaks = endpoints[id]?.breaks, breaks > 0 { endpoints[id]?.breaks = 0 }
+        if let index = index(id), endpoints[index].breaks > 0 { endpoints[index].breaks = 0 }
     }
 
     /// Takes out connections that have been idle for too long, and returns them.
     mutating func expireIdle(now: Duration) -> [Connection] {
         var old: [Connection] = []
-        for id in order {
-            guard let idle = endpoints[id]?.idle, let first = idle.first, first.since + settings.idleTimeout <= now
-            else { continue }
-            let count = idle.prefix { $0.since + settings.idleTimeout <= now }.count
-            old += idle.prefix(count).map(\.connection)
-            endpoints[id]?.idle.removeFirst(count)
+        for index in endpoints.indices {
+            let count = endpoints[index].idle.prefix { $0.since + settings.idleTimeout <= now }.count
+            old += endpoints[index].idle.prefix(count).map(\.connection)
+            endpoints[index].idle.removeFirst(count)
         }
         return old
     }
@@ -260,8 +264,8 @@ struct RevisionPool<Connection: AnyObject, Request: AnyObject> {
     mutating func update(_ current: [Endpoint], now: Duration) -> [Connection] {
         var closing: [Connection] = []
         var left = current
-        for id in order {
-            guard var state = endpoints[id] else { continue }
+        for place in endpoints.indices {
+            var state = endpoints[place]
             let wasReady = state.endpoint.isReady
             let index = left.firstIndex { $0.pod == state.endpoint.pod && $0.address == state.endpoint.address }
             if let index, left[index].port == state.endpoint.port {
@@ -273,12 +277,12 @@ struct RevisionPool<Connection: AnyObject, Request: AnyObject> {
                 closing += state.idle.map(\.connection)
                 state.idle.removeAll()
             }
-            endpoints[id] = state
-            forgetIfSpent(id)
+            endpoints[place] = state
         }
+        endpoints.removeAll(where: \.isSpent)
+        rotation = 0
         for endpoint in left {
-            endpoints[nextID] = EndpointState(endpoint, now: now)
-            order.append(nextID)
+            endpoints.append(EndpointState(nextID, endpoint, now: now))
             nextID += 1
         }
         return closing
@@ -294,9 +298,8 @@ struct RevisionPool<Connection: AnyObject, Request: AnyObject> {
     }
 
     private mutating func forgetIfSpent(_ id: EndpointID) {
-        guard endpoints[id]?.isSpent == true else { return }
-        endpoints[id] = nil
-        order.removeAll { $0 == id }
+        guard let index = index(id), endpoints[index].isSpent else { return }
+        endpoints.remove(at: index)
         rotation = 0
     }
 }

@@ -95,7 +95,7 @@ struct GatewayCaches: Sendable {
     // MARK: Observing
 
     func observe(
-        _ model: MLModel, live: Bool, _ client: KubernetesClient
+        _ model: MLModel, live: Bool, _ caches: Caches, _ client: KubernetesClient
     ) async throws(KubernetesError) -> GatewayObservation {
         let hasSlices = servesSlices.withLock { $0 } ?? true
         var result = GatewayObservation(namespace: namespace, pods: pods.all(), servesSlices: hasSlices)
@@ -105,6 +105,7 @@ struct GatewayCaches: Sendable {
             result.leads =
                 slices.children(of: model.metadata).map(ServiceLead.init)
                 + endpoints.children(of: model.metadata).map(ServiceLead.init)
+            result.policies = caches.networkPolicies.children(of: model.metadata).filter(\.isOfGateway)
             return result
         }
         if hasSlices {
@@ -113,6 +114,10 @@ struct GatewayCaches: Sendable {
                 .endpointSlices, namespace: key.namespace, ofService, EndpointSliceObservation.init(json:)
             ).map(ServiceLead.init)
         }
+        let ofModel = ListOptions(labelSelector: "\(Caches.managedSelector),\(Label.model)=\(key.name)")
+        result.policies = try await client.objects(
+            .networkPolicies, namespace: key.namespace, ofModel, NetworkPolicyObservation.init(json:)
+        ).filter { $0.isOfGateway && $0.metadata.controller?.uid == model.metadata.uid }
         // Also what a controller has left of a Service that had a selector.
         if !hasSlices || model.status.value?.gatewaySince != nil,
             let found = try await client.object(.endpoints, key, EndpointsObservation.init(json:))

@@ -94,7 +94,10 @@ public actor NodeNetwork {
     /// Makes the bridge of that number; false where it is someone else's, or was theirs a moment ago.
     private static func claimBridge(_ number: Int) async throws -> Bool {
         do {
-            _ = try await IPCommand.run(["link", "add", "assay\(number)", "type", "bridge"])
+            // With an address of its own: else it has the lowest of its ports', another one whenever that one comes or goes,
+            // and pods that know the old one reach nobody for half a minute.
+            let address = "02:61:73:73:61:" + (number < 16 ? "0" : "") + String(number, radix: 16)
+            _ = try await IPCommand.run(["link", "add", "assay\(number)", "address", address, "type", "bridge"])
             return true
         } catch {
             if "\(error)".contains("File exists") { return false }
