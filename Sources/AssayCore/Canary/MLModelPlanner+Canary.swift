@@ -39,7 +39,6 @@ extension MLModelPlanner {
             tellProving("the way to \(revision.name) is being opened")
             return
         }
-        keepUp(child, revision, run, spec, replicas: provenReplicas(spec))
         var rollout = status.rollout ?? RolloutStatus(revision: "", state: .awaitingApproval, since: now)
         if rollout.revision != revision.name || isAskedAgain(rollout) {
             rollout = RolloutStatus(
@@ -63,6 +62,8 @@ extension MLModelPlanner {
         case .progressing: followStep(index, isUp: isUp, rules, spec)
         case .inconclusive: followInconclusive(index, isUp: isUp, rules, spec)
         }
+        // What is taken back or serves now is not mended here: nothing that could fail stands before that.
+        if canaryGoesOn { keepUp(child, revision, run, spec, replicas: provenReplicas(spec)) }
     }
 
     private func isApproved(_ revision: Revision, _ rules: RolloutSpec) -> Bool {
