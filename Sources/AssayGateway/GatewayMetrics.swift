@@ -1,3 +1,4 @@
+import AssayCore
 import Concurrency
 import ControllerRuntime
 import KubernetesModel
@@ -9,10 +10,8 @@ public struct GatewayMetrics: Sendable {
     /// - Parameter registry: made with ``descriptions``.
     public init(_ registry: MetricsRegistry) { self.registry = registry }
 
-    /// Buckets that tell a fast model from a slow one: 1 ms to 60 s.
-    static let latencyBuckets: [Double] = [
-        0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60,
-    ]
+    /// 1 ms to 60 s: those that canaries are judged by.
+    static let latencyBuckets = RevisionLoad.latencyBounds
 
     /// Help texts and buckets.
     public static let descriptions: [String: MetricDescription] = [

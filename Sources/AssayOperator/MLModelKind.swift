@@ -50,6 +50,7 @@ struct MLModelKind: Reconciled {
         let isDraining = observation.model.status.value?.traffic.contains { $0.state == .draining } ?? false
         if live, isDraining { await loads?.ask() }
         observation.gateway?.scaling = loads?.observe(key)
+        observation.gateway?.canary = loads?.canary(key)
         observation.isLive = live
         return observation
     }

@@ -80,6 +80,19 @@ import Testing
     }
 
     /// In another cluster, with the store's copy, it serves what it served here.
+    @Test func anApprovalStaysWhereItWasGiven() throws {
+        let world = try world {
+            $0["spec", "serving", "rollout"] = [
+                "steps": [["weight": 10, "pause": "1m"]], "approval": "Manual", "approvedRevision": "wine-1",
+            ]
+        }
+        let export = try ModelExport(of: try #require(try world.model()))
+        #expect(
+            export.manifest["spec", "serving", "rollout"] == [
+                "steps": [["weight": 10, "pause": "1m"]], "approval": "Manual",
+            ])
+    }
+
     @Test func whatIsAppliedElsewhereServesTheSame() throws {
         let here = try world()
         let export = try ModelExport(of: try #require(try here.model()))

@@ -147,4 +147,73 @@ import Testing
         await world.round()
         #expect(world.loads.observe(world.key) == nil)
     }
+
+    // MARK: Canaries
+
+    /// What the status says of a canary, and of nothing else that is asked of the gateways.
+    private func tellCanary(_ world: World, step: Int, generation: Int64) throws {
+        var model = try #require(world.caches.models.get(world.key)).json
+        model["spec", "serving", "autoscaling"] = nil
+        model["status", "trafficGeneration"] = .integer(generation)
+        model["status", "traffic"] = [
+            ["revision": "wine-1", "weight": 90, "state": "Serving"],
+            ["revision": "wine-2", "weight": 10, "state": "Canary"],
+        ]
+        model["status", "rollout"] = [
+            "revision": "wine-2", "state": "Progressing", "step": JSONValue(step), "startTime": "2027-01-15T08:00:00Z",
+            "since": "2027-01-15T08:00:00Z",
+        ]
+        world.caches.models.apply(model)
+    }
+
+    /// What each pod has counted of the canary so far; nil for one that is silent.
+    private func say(_ world: World, _ a: (requests: Int, errors: Int)?, _ b: (requests: Int, errors: Int)?) {
+        world.pods.answers.withLock { answers in
+            for (address, said) in [("10.0.0.1", a), ("10.0.0.2", b)] {
+                answers[address] = said.map { said in
+                    var load = RevisionLoad()
+                    for index in 0..<said.requests { load.count(isError: index < said.errors, seconds: 0.01) }
+                    return GatewayLoad(
+                        time: 1, models: [world.key: .init(generation: 2, revisions: ["wine-2": load])])
+                }
+            }
+        }
+    }
+
+    @Test func whatAllPodsCountOfACanaryIsAddedUpFromItsBeginning() async throws {
+        let world = try World(["maxReplicas": 5])
+        say(world, (0, 0), (0, 0))
+        await world.round()
+        #expect(world.loads.canary(world.key) == nil)
+        try tellCanary(world, step: 1, generation: 2)
+        say(world, (3, 1), (4, 0))
+        await world.round()
+        var count = try #require(world.loads.canary(world.key))
+        #expect(count.total.requests == 7 && count.total.errors == 1 && count.isComplete)
+        #expect(world.queue.count == 1, "it is looked at each second")
+        try tellCanary(world, step: 2, generation: 2)
+        say(world, (13, 1), nil)
+        await world.round()
+        count = try #require(world.loads.canary(world.key))
+        #expect(count.inStep.requests == 10 && count.total.requests == 17 && !count.isComplete)
+        try tellCanary(world, step: 2, generation: 3)
+        say(world, (13, 1), (5, 1))
+        await world.round()
+        count = try #require(world.loads.canary(world.key))
+        #expect(count.total.errors == 2 && !count.isComplete, "they route by what was before")
+    }
+
+    @Test func whoBeginsToLeadCountsACanaryAnew() async throws {
+        let world = try World(["maxReplicas": 5])
+        try tellCanary(world, step: 1, generation: 2)
+        say(world, (300, 200), (4, 0))
+        await world.round()
+        #expect(world.loads.canary(world.key)?.total.requests == 0)
+        say(world, (301, 200), (5, 0))
+        await world.round()
+        #expect(world.loads.canary(world.key)?.total.requests == 2)
+        world.isLeader.withLock { $0 = false }
+        await world.round()
+        #expect(world.loads.canary(world.key) == nil)
+    }
 }

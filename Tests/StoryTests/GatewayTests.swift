@@ -88,6 +88,69 @@ extension Stories {
             }
         }
 
+        // MARK: Canary
+
+        /// A revision of the toy model that answers its probe, and all else with a status.
+        private static func model(revision: Int, status: Int) -> String {
+            let server =
+                "import http.server as h; H = type('H', (h.BaseHTTPRequestHandler,), {'do_GET': lambda s: "
+                + "(s.send_response(200 if s.path == '/' else \(status)), s.send_header('Content-Length', '1'), "
+                + "s.end_headers(), s.wfile.write(b'\(revision)')), 'log_message': lambda s, *a: None}); "
+                + "h.ThreadingHTTPServer(('', 8080), H).serve_forever()"
+            let rollout =
+                "    rollout: {steps: [{weight: 30, pause: 2s}, {weight: 60, pause: 1s}], "
+                + "analysis: {maxErrorRate: 0.1, minRequests: 20}}\n"
+            return ToyModel().yaml.replacing("    replicas: 1\n", with: "    replicas: 1\n\(rollout)")
+                .replacing(#"["serve"]"#, with: "[python3, -c, \"\(server)\"]")
+        }
+
+        /// Asks until the model is as it should be. Returns how many answers were of each revision and status.
+        private static func ask(
+            _ world: StoryWorld, until isReached: (JSONValue) -> Bool
+        ) async throws -> [String: Int] {
+            var answers: [String: Int] = [:]
+            for _ in 0..<3000 {
+                let answer = try await world.ask(path: "/predict")
+                answers["\(answer.body) \(answer.status)", default: 0] += 1
+                let model = try await world.client.get(.mlModels, world.key("wine"))
+                if isReached(model) { return answers }
+            }
+            Issue.record("it was asked too often: \(answers)")
+            return answers
+        }
+
+        @Test(arguments: Backend.all)
+        func aGoodCanaryGetsAllRequestsInTheEndAndABadOneIsTakenBack(_ backend: Backend) async throws {
+            try await Self.installed(on: backend) { world, kubectl in
+                try await world.apply(yaml: Self.model(revision: 1, status: 200))
+                let first = try await world.wait("serving", seconds: 120) {
+                    $0.phase == "Serving" && $0.isTrue("Ready")
+                }
+                _ = try await Self.ask(world) { _ in true }
+                try await world.apply(yaml: Self.model(revision: 2, status: 200))
+                let good = try await Self.ask(world) {
+                    $0["status", "revision"] != first["status", "revision"] && $0.phase == "Serving"
+                }
+                #expect((good["1 200"] ?? 0) > 0 && (good["2 200"] ?? 0) >= 40 && good.count == 2, "\(good)")
+                let second = try await world.client.get(.mlModels, world.key("wine"))["status", "revision"]
+
+                try await world.apply(yaml: Self.model(revision: 3, status: 500))
+                let bad = try await Self.ask(world) {
+                    let conditions = $0["status", "conditions"]?.array ?? []
+                    return conditions.contains { $0["type"] == "RolledOut" && $0["reason"] == "AnalysisFailed" }
+                }
+                #expect((bad["3 500"] ?? 0) >= 3 && (bad["2 200"] ?? 0) > (bad["3 500"] ?? 0), "\(bad)")
+                let after = try await world.client.get(.mlModels, world.key("wine"))
+                #expect(after["status", "revision"] == second && after.isTrue("Ready"))
+                try await world.eventually("nobody reaches it any more") {
+                    for _ in 0..<20 where try await world.ask(path: "/predict").body != "2" { return false }
+                    return true
+                }
+            }
+        }
+
+        // MARK: Sleep
+
         /// Requests come at moments at which it is about to sleep, sleeps, or is waking. None is lost.
         private static func fallAsleepUnderRequests(_ world: StoryWorld) async throws {
             var generator = SystemRandomNumberGenerator()

@@ -35,6 +35,8 @@ public struct ModelExport: Sendable {
         serving.template = try Self.pinned(serving.template, revision)
         serving.imageFrom = []
         serving.allowUnpinned = nil
+        // Who has approved it here has not approved it there.
+        serving.rollout?.approvedRevision = nil
         let exported = MLModelSpec(
             artifact: GivenArtifact(digest: record), evaluation: spec.independentEvaluation,
             validation: spec.validation, serving: serving,

@@ -30,11 +30,11 @@ extension MLModelPlanner {
             // Users who are led elsewhere so far are led here when it is open to them.
             status.gatewaySince = observed.service == nil ? nil : now.truncatedToSeconds
         }
-        share(servingRevision.map { [TrafficShare(revision: $0.name, weight: 100, state: state(of: $0, spec))] } ?? [])
+        share(shares(spec))
     }
 
     /// Says who gets the requests from now on.
-    private mutating func share(_ traffic: [TrafficShare]) {
+    mutating func share(_ traffic: [TrafficShare]) {
         let isSame =
             traffic.map(\.revision) == old.traffic.map(\.revision)
             && traffic.map(\.weight) == old.traffic.map(\.weight) && traffic.map(\.state) == old.traffic.map(\.state)

@@ -15,6 +15,8 @@ public struct GatewayObservation: Sendable, Hashable {
     public var policies: [NetworkPolicyObservation]
     /// What its pods have measured of the model; nil where nobody has looked.
     public var scaling: ScalingObservation?
+    /// What they have measured of its canary; nil where nobody has looked.
+    public var canary: CanaryCount?
     /// Of the kind that the server has: discovery/v1 EndpointSlices, or on old ones v1 Endpoints.
     public var servesSlices: Bool
 

@@ -34,6 +34,7 @@ extension MLModelStatus: ProgressingStatus {
         var result = self
         for index in result.conditions.indices { result.conditions[index].message = "" }
         for index in result.runs.indices { result.runs[index].message = nil }
+        result.rollout = rollout?.withoutFigures
         // Zero is no count: nothing is there, or nothing answers.
         result.replicas = replicas.map { min($0, 1) }
         result.readyReplicas = readyReplicas.map { min($0, 1) }

@@ -4,6 +4,14 @@ public enum DurationText {
         ("ms", 0.001), ("h", 3600), ("m", 60), ("s", 1),
     ]
 
+    /// A week, in seconds. Beyond it nobody means what is written.
+    static let longest = 604_800.0
+
+    /// At most a week; nil for what is no duration.
+    static func duration(_ text: String) -> Duration? {
+        seconds(text).map { .seconds(min($0, longest)) }
+    }
+
     /// In seconds; nil for what is no duration, or a negative one.
     public static func seconds(_ text: String) -> Double? {
         var rest = Substring(text)

@@ -160,14 +160,22 @@ extension MLModelSpec {
         public var gateway: Bool?
         /// How many replicas there are is the gateway's measurements' to say.
         public var autoscaling: Autoscaling?
+        /// How long what served before stays warm after another took its place, as 90s; goes with the gateway.
+        public var scaleDownDelay: String?
+        /// How a candidate gets requests little by little; nil where it gets all of them at once.
+        public var rollout: RolloutSpec?
 
         public static let defaultProgressDeadline = 600
+        public static let defaultScaleDownDelay = Duration.seconds(30)
 
         public init(
             template: PodTemplate, port: Int, replicas: Int? = nil, allowUnpinned: Bool? = nil,
             imageFrom: [ImageFrom] = [], artifacts: [String] = [], progressDeadlineSeconds: Int? = nil,
-            surge: Int? = nil, gateway: Bool? = nil, autoscaling: Autoscaling? = nil
+            surge: Int? = nil, gateway: Bool? = nil, autoscaling: Autoscaling? = nil, scaleDownDelay: String? = nil,
+            rollout: RolloutSpec? = nil
         ) {
+            self.scaleDownDelay = scaleDownDelay
+            self.rollout = rollout
             self.autoscaling = autoscaling
             self.gateway = gateway
             self.template = template
@@ -191,6 +199,8 @@ extension MLModelSpec {
             surge = try cursor["surge"].optionalInt()
             gateway = try cursor["gateway"].optionalBool()
             autoscaling = cursor["autoscaling"].exists ? try Autoscaling(json: cursor["autoscaling"]) : nil
+            scaleDownDelay = try cursor["scaleDownDelay"].optionalString()
+            rollout = cursor["rollout"].exists ? try RolloutSpec(json: cursor["rollout"]) : nil
         }
 
         public var json: JSONValue {
@@ -201,6 +211,8 @@ extension MLModelSpec {
             if let surge { result["surge"] = JSONValue(surge) }
             if let gateway { result["gateway"] = .bool(gateway) }
             result["autoscaling"] = autoscaling?.json
+            result["scaleDownDelay"] = JSONValue(scaleDownDelay)
+            result["rollout"] = rollout?.json
             return result
         }
 
@@ -218,6 +230,10 @@ extension MLModelSpec {
         var initialReplicas: Int { autoscaling?.initial(replicas) ?? max(1, wantedReplicas) }
         /// How many there may be at once.
         var mostReplicas: Int { autoscaling?.maxReplicas ?? wantedReplicas }
+        /// How long what served before is kept. Where there is no place for both it is gone already.
+        var warmTime: Duration {
+            surge == 0 ? .zero : scaleDownDelay.flatMap(DurationText.duration) ?? Self.defaultScaleDownDelay
+        }
         public var progressDeadline: Int { progressDeadlineSeconds ?? Self.defaultProgressDeadline }
     }
 }

@@ -53,6 +53,8 @@ public struct MLModelStatus: Sendable, Hashable {
     public var trafficGeneration: Int64?
     /// Who gets the requests that go through the gateway.
     public var traffic: [TrafficShare]
+    /// How far the candidate is on its way to them; nil where none is on it.
+    public var rollout: RolloutStatus?
     public var lastHandledReconcileAt: String?
 
     public init() {
@@ -84,6 +86,7 @@ public struct MLModelStatus: Sendable, Hashable {
         gatewayUntil = try cursor["gatewayUntil"].optionalTimestamp()
         trafficGeneration = try cursor["trafficGeneration"].optionalInteger()
         traffic = try cursor["traffic"].map { element throws(JSONShapeError) in try TrafficShare(json: element) }
+        rollout = cursor["rollout"].exists ? try RolloutStatus(json: cursor["rollout"]) : nil
         lastHandledReconcileAt = try cursor["lastHandledReconcileAt"].optionalString()
     }
 
@@ -107,6 +110,7 @@ public struct MLModelStatus: Sendable, Hashable {
         result["gatewayUntil"] = JSONValue(gatewayUntil?.description)
         if let trafficGeneration { result["trafficGeneration"] = .integer(trafficGeneration) }
         if !traffic.isEmpty { result["traffic"] = JSONValue(traffic.map(\.json)) }
+        result["rollout"] = rollout?.json
         result["lastHandledReconcileAt"] = JSONValue(lastHandledReconcileAt)
         return result
     }

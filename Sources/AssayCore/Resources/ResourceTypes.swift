@@ -22,6 +22,8 @@ public enum Label {
     public static let allowUse = "assay.dev/allow-use"
     /// Flux's request to reconcile, echoed in `status.lastHandledReconcileAt`.
     public static let requestedAt = "reconcile.fluxcd.io/requestedAt"
+    /// On a model: the revision that a person lets serve.
+    public static let approve = "assay.dev/approve"
     /// Kueue's, on Jobs.
     public static let queueName = "kueue.x-k8s.io/queue-name"
     public static let priorityClass = "kueue.x-k8s.io/priority-class"

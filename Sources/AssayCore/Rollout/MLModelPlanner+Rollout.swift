@@ -60,8 +60,11 @@ extension MLModelPlanner {
         guard isOurs(child.metadata, kind: "Deployment") else { return }
         let isProven = isProven(status.revisions[index], spec)
         // What one cannot show, more of the same cannot either.
-        let replicas = isProven ? spec.serving.initialReplicas : 1
-        if child.isFullyAvailable, child.replicas == replicas {
+        let replicas = isProven ? provenReplicas(spec) : 1
+        let isUp = child.isFullyAvailable && child.replicas == replicas
+        if isProven, let rules = canaryRules(spec), isUp || isCanary(status.revisions[index]) {
+            followCanary(index, child, isUp: isUp, rules, run, spec)
+        } else if isUp {
             if isProven { promote(index) } else { prove(index, run, spec) }
         } else if let failure = failure(of: child, status.revisions[index], spec) {
             giveUp(index, reason: failure.reason, message: failure.message)
@@ -213,7 +216,7 @@ extension MLModelPlanner {
 
     /// The Service moves first (`maintainServing`), the serving revision after it, and the pods of the one before go
     /// last (`tidy`).
-    private mutating func promote(_ index: Int) {
+    mutating func promote(_ index: Int) {
         guard observed.isLive else {
             result.needsLiveObservation = true
             return

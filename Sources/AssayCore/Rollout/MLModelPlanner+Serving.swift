@@ -158,12 +158,13 @@ extension MLModelPlanner {
         let failed = Set(status.revisions.filter { $0.state == .failed }.map(\.deployment))
         let known = Set(status.revisions.map(\.deployment))
         let serving = servingRevision
+        let warm = warmDeployments
         // What the Service leads to serves, even where the status that says so could not be written.
         let led = serving == nil ? observed.service?.spec["selector", Label.revision]?.string : nil
         for child in observed.deployments {
             let name = child.metadata.name
             guard name != serving?.deployment, led == nil || child.metadata.labels[Label.revision] != led,
-                !tried.contains(name),
+                !tried.contains(name), !warm.contains(name),
                 child.metadata.controller?.uid == model.metadata.uid, !child.metadata.isBeingDeleted
             else { continue }
             if let since = serving?.servingTime, now - since < MLModelPlan.settling, !failed.contains(name) {

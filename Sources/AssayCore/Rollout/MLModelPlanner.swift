@@ -10,6 +10,8 @@ struct MLModelPlanner {
     var status: MLModelStatus
     var conditions: ConditionWriter
     var result = Plan()
+    /// This plan has gone on with the canary that the status tells of.
+    var canaryGoesOn = false
 
     init(_ observed: MLModelObservation, status: MLModelStatus, now: Timestamp) {
         self.observed = observed
@@ -30,6 +32,7 @@ struct MLModelPlanner {
         if let spec = model.spec.value, let plan = finalizerPlan(spec) { return plan }
         if let spec = model.spec.value, problems.isEmpty {
             if mayUseService() { advance(spec) }
+            if !canaryGoesOn { status.rollout = nil }
             route(spec)
             maintainServing(spec)
             fallAsleep(spec)
@@ -38,6 +41,7 @@ struct MLModelPlanner {
             seal(spec)
             removeForgotten()
         } else {
+            withdrawCanary()
             stall(.invalid, reason: "InvalidSpec", message: problems.text)
         }
         tellReplicas()

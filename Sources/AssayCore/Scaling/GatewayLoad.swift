@@ -13,10 +13,14 @@ public struct GatewayLoad: Sendable, Hashable {
         public var requests: Int64
         /// Seconds that requests were in flight or held, all together, since the gateway began.
         public var busySeconds: Double
+        /// What was counted of each revision, where more than one takes requests.
+        public var revisions: [String: RevisionLoad]
 
         public init(
-            generation: Int64, inFlight: Int = 0, held: Int = 0, requests: Int64 = 0, busySeconds: Double = 0
+            generation: Int64, inFlight: Int = 0, held: Int = 0, requests: Int64 = 0, busySeconds: Double = 0,
+            revisions: [String: RevisionLoad] = [:]
         ) {
+            self.revisions = revisions
             self.generation = generation
             self.inFlight = inFlight
             self.held = held
@@ -48,18 +52,25 @@ public struct GatewayLoad: Sendable, Hashable {
             models[key] = Model(
                 generation: try element["generation"].integer(), inFlight: try element["inFlight"].int(),
                 held: try element["held"].int(), requests: try element["requests"].integer(),
-                busySeconds: try element["busySeconds"].double())
+                busySeconds: try element["busySeconds"].double(),
+                revisions: (element["revisions"].value?.object ?? [:]).reduce(into: [:]) {
+                    $0[$1.key] = RevisionLoad(json: $1.value)
+                })
         }
     }
 
     public var json: JSONValue {
         let list = models.sorted { $0.key < $1.key }.map { key, model -> JSONValue in
-            [
+            var result: JSONValue = [
                 "namespace": .string(key.namespace ?? ""), "name": .string(key.name),
                 "generation": .integer(model.generation), "inFlight": JSONValue(model.inFlight),
                 "held": JSONValue(model.held), "requests": .integer(model.requests),
                 "busySeconds": .number(model.busySeconds),
             ]
+            for (name, count) in model.revisions.sorted(by: { $0.key < $1.key }) {
+                result["revisions", name] = count.json
+            }
+            return result
         }
         var result: JSONValue = ["time": .number(time), "models": .array(list)]
         if isEnding { result["ending"] = true }

@@ -14,6 +14,8 @@ extension MLModelPlanner {
     // MARK: How the traffic stands
 
     func state(of revision: Revision, _ spec: MLModelSpec) -> TrafficShare.State {
+        // Who is compared with a canary is awake.
+        if status.rollout?.isOn == true { return .serving }
         let share = old.traffic.first { $0.revision == revision.name }
         guard let rules = spec.serving.autoscaling, rules.sleeps, let child = deployment(revision.deployment) else {
             return .serving
@@ -33,7 +35,8 @@ extension MLModelPlanner {
 
     private func mayDrain(_ revision: Revision, _ rules: Autoscaling, _ child: DeploymentObservation) -> Bool {
         guard let scaling = observed.gateway?.scaling, scaling.idle >= rules.idleTime, child.replicas > 0,
-            status.candidate == nil, revision.servingTime.map({ now - $0 >= rules.idleTime }) ?? true
+            status.candidate == nil || status.rollout?.state == .inconclusive,
+            revision.servingTime.map({ now - $0 >= rules.idleTime }) ?? true
         else { return false }
         return !livePods.isEmpty && livePods.allSatisfy { scaling.reports[$0.metadata.uid]?.isIdle == true }
     }
@@ -70,7 +73,9 @@ extension MLModelPlanner {
         default:
             let current = child?.replicas ?? spec.serving.initialReplicas
             let wanted = observed.gateway?.scaling?.desired ?? current
-            return min(max(wanted, rules.least, 1), rules.maxReplicas)
+            let bounded = min(max(wanted, rules.least, 1), rules.maxReplicas)
+            // What a canary takes from it may come back at any moment.
+            return status.rollout?.isOn == true ? max(bounded, current) : bounded
         }
     }
 

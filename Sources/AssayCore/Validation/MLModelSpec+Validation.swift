@@ -190,7 +190,7 @@ extension Threshold {
 }
 
 extension MLModelSpec.Serving {
-    private static let path = "spec.serving"
+    fileprivate static let path = "spec.serving"
 
     var problems: [FieldProblem] {
         let containers = imageFrom.map(\.container)
@@ -209,9 +209,32 @@ extension MLModelSpec.Serving {
             problems.append(
                 .init("\(Self.path).autoscaling", "goes by what the gateway measures; remove it, or gateway: false"))
         }
+        problems += changeProblems
         if let surge, !(0...1).contains(surge) { problems.append(.init("\(Self.path).surge", "must be 0 or 1")) }
         if let progressDeadlineSeconds, progressDeadlineSeconds < 1 {
             problems.append(.init("\(Self.path).progressDeadlineSeconds", "must be at least 1"))
+        }
+        return problems
+    }
+}
+
+extension MLModelSpec.Serving {
+    /// How one revision follows another.
+    private var changeProblems: [FieldProblem] {
+        var problems: [FieldProblem] = []
+        if let scaleDownDelay {
+            let field = "\(Self.path).scaleDownDelay"
+            problems += DurationText.problems(scaleDownDelay, at: field)
+            if gateway == false { problems.append(.init(field, "needs the gateway; remove it, or gateway: false")) }
+        }
+        guard let rollout else { return problems }
+        let field = "\(Self.path).rollout"
+        problems += rollout.problems(at: field)
+        if gateway == false {
+            problems.append(.init(field, "goes by what the gateway measures; remove it, or gateway: false"))
+        }
+        if surge == 0 {
+            problems.append(.init(field, "has two revisions serve at once; remove it, or surge: 0"))
         }
         return problems
     }

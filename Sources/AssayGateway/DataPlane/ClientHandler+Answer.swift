@@ -77,6 +77,9 @@ extension ClientHandler {
             exchange.retries += 1
             exchange.wasSent = false
             revision.shared.metrics.retries.increment()
+            // A client that is answered by another pod does not make this one good. A connection that was kept may just have
+            // been closed as it should be.
+            if pod.isFresh { revision.shared.count(isError: true, loop.now - exchange.started) }
             toPod.clear()
             return choose(avoiding: pod.endpointID)
         }
@@ -99,9 +102,11 @@ extension ClientHandler {
     // MARK: The end of a request
 
     private func record(_ exchange: Exchange, status: Int) {
-        guard let metrics = exchange.revision?.shared.metrics else { return }
-        metrics.count(status: status)
-        metrics.duration.observe(loop.now - exchange.started)
+        guard let revision = exchange.revision?.shared else { return }
+        let duration = loop.now - exchange.started
+        revision.metrics.count(status: status)
+        revision.metrics.duration.observe(duration)
+        revision.count(isError: status >= 500, duration)
     }
 
     private func end(_ over: Exchange) {

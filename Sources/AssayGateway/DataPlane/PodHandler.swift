@@ -29,6 +29,7 @@ final class PodHandler: ChannelInboundHandler {
     /// behind it belongs to no request, and must not be taken for the answer to the next one.
     private var end: (trailers: HTTPHeaders?, isClean: Bool)?
     private var probeTimer: Scheduled<Void>?
+    private var exchanges = 0
 
     init(_ endpointID: Int, _ revision: LoopRevision) {
         self.endpointID = endpointID
@@ -50,10 +51,14 @@ final class PodHandler: ChannelInboundHandler {
 
     /// The next exchange begins. Its bytes follow.
     func begin(_ client: ClientHandler, isHead: Bool) {
+        exchanges += 1
         stage = .exchange(client)
         announce(isHead: isHead)
         mayRead = true
     }
+
+    /// The exchange is the first on this connection.
+    var isFresh: Bool { exchanges == 1 }
 
     private func announce(isHead: Bool) {
         context?.write(wrapOutboundOut(.head(isHead ? Self.headRequest : Self.otherRequest)), promise: nil)

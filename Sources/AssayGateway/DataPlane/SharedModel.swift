@@ -46,7 +46,13 @@ final class SharedModel: Sendable {
         let held = min(budget.count, reading.active)
         return GatewayLoad.Model(
             generation: generation, inFlight: reading.active - held, held: held, requests: reading.requests,
-            busySeconds: reading.busySeconds)
+            busySeconds: reading.busySeconds, revisions: counts)
+    }
+
+    /// Of each revision, where there are several: nobody asks for the only one.
+    private var counts: [String: RevisionLoad] {
+        let known = revisions.withLock { $0.count > 1 ? $0 : [:] }
+        return known.mapValues { $0.count.withLock { $0 } }
     }
 
     func revision(_ name: String) -> SharedRevision? { revisions.withLock { $0[name] } }
@@ -59,6 +65,14 @@ final class SharedModel: Sendable {
 final class SharedRevision: Sendable {
     let metrics: RevisionMetrics
     let wake = Locked(WakeState())
+    /// Since it began to have requests.
+    let count = Locked(RevisionLoad())
 
     init(_ metrics: RevisionMetrics) { self.metrics = metrics }
+
+    /// A request has ended, or an attempt at one.
+    func count(isError: Bool, _ duration: Duration) {
+        let (seconds, attoseconds) = duration.components
+        count.withLock { $0.count(isError: isError, seconds: Double(seconds) + Double(attoseconds) * 1e-18) }
+    }
 }

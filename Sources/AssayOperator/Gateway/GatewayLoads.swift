@@ -20,6 +20,7 @@ final class GatewayLoads: Sendable {
         var answers: [String: GatewayLoad] = [:]
         /// Those up to which the windows reach.
         var counted: [String: GatewayLoad] = [:]
+        var canaries: [ObjectKey: CanaryCount] = [:]
     }
 
     static let interval: Duration = .seconds(1)
@@ -111,8 +112,10 @@ final class GatewayLoads: Sendable {
         let now = time.monotonicNow()
         let pods = livePods
         var concerned: [ObjectKey] = []
-        let scaled = caches.models.all().filter { $0.spec.value?.serving.autoscaling != nil }
+        let models = caches.models.all()
+        let scaled = models.filter { $0.spec.value?.serving.autoscaling != nil }
         state.withLock { state in
+            concerned = Self.countCanaries(of: models, pods.map(\.metadata.uid), in: &state)
             let keys = Set(scaled.map(\.metadata.key))
             state.models = state.models.filter { keys.contains($0.key) }
             for model in scaled {
@@ -139,6 +142,25 @@ final class GatewayLoads: Sendable {
         return concerned
     }
 
+    /// Returns the models that have one: each second it may be too bad to go on.
+    private static func countCanaries(of models: [MLModel], _ pods: [String], in state: inout State) -> [ObjectKey] {
+        var counts: [ObjectKey: CanaryCount] = [:]
+        for model in models {
+            guard let status = model.status.value, let rollout = status.rollout, rollout.state == .progressing else {
+                continue
+            }
+            let key = model.metadata.key
+            let known = state.canaries[key].flatMap { $0.isOf(rollout) ? $0 : nil }
+            var count = known ?? CanaryCount(of: rollout, before: state.counted.compactMapValues { $0.models[key] })
+            count.add(
+                state.answers.compactMapValues { $0.models[key] }, of: pods, step: rollout.step,
+                generation: status.trafficGeneration ?? 0)
+            counts[key] = count
+        }
+        state.canaries = counts
+        return Array(counts.keys)
+    }
+
     /// Whether something is to be done.
     private func scale(_ model: MLModel, _ known: inout Model, _ now: Duration) -> Bool {
         guard let rules = model.spec.value?.serving.autoscaling, let status = model.status.value,
@@ -163,6 +185,9 @@ final class GatewayLoads: Sendable {
     }
 
     // MARK: Observing
+
+    /// What was counted of a model's canary; nil where nobody has looked yet.
+    func canary(_ key: ObjectKey) -> CanaryCount? { state.withLock { $0.canaries[key] } }
 
     /// What is known of a model; nil where nobody has looked yet.
     func observe(_ key: ObjectKey) -> ScalingObservation? {
