@@ -22,6 +22,8 @@ public enum Label {
     public static let allowUse = "assay.dev/allow-use"
     /// Flux's request to reconcile, echoed in `status.lastHandledReconcileAt`.
     public static let requestedAt = "reconcile.fluxcd.io/requestedAt"
+    /// On Deployments: the generation of the traffic in which one that was about to sleep was called back.
+    public static let calledBack = "assay.dev/called-back"
     /// Kueue's, on Jobs.
     public static let queueName = "kueue.x-k8s.io/queue-name"
     public static let priorityClass = "kueue.x-k8s.io/priority-class"
