@@ -124,8 +124,8 @@ let package = Package(
         module(
             "Simulation",
             [
-                "APIServerModel", "AssayCore", "AssayOperator", "Concurrency", "ControllerRuntime", "HTTPTransport",
-                "JSON", "KubernetesClient", "KubernetesModel", "LocalCluster", log,
+                "APIServerModel", "AssayCore", "AssayGateway", "AssayOperator", "Concurrency", "ControllerRuntime",
+                "HTTPTransport", "JSON", "KubernetesClient", "KubernetesModel", "LocalCluster", log,
                 .product(name: "HeapModule", package: "swift-collections"),
             ]
         ),

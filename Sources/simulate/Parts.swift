@@ -12,6 +12,7 @@ import Musl
 struct Parts {
     let program: String
     let jobs: Int
+    let onlySleep: Bool
 
     /// True where no invariant was violated.
     func run(_ seeds: Range<UInt64>) async -> Bool {
@@ -55,7 +56,9 @@ struct Parts {
         do {
             let result = try await Subprocess.run(
                 .path(Self.path(program)),
-                arguments: ["--part", "--seeds", "\(seeds.lowerBound)..<\(seeds.upperBound)"], input: .none,
+                arguments: Arguments(
+                    ["--part", "--seeds", "\(seeds.lowerBound)..<\(seeds.upperBound)"]
+                        + (onlySleep ? ["--sleep"] : [])), input: .none,
                 output: .string(limit: 100_000_000), error: .currentStandardError)
             let lines = result.standardOutput.split(separator: "\n")
             guard let last = lines.last, last.hasPrefix("{") else {

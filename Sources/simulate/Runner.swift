@@ -31,9 +31,9 @@ struct Runner {
     }
 
     /// Counts, having told of each violation.
-    mutating func run(_ seeds: Range<UInt64>, printsTrace: Bool) async -> Tally {
+    mutating func run(_ seeds: Range<UInt64>, onlySleep: Bool, printsTrace: Bool) async -> Tally {
         var tally = Tally()
-        for seed in seeds {
+        for seed in seeds where !onlySleep || Simulation.isSleeping(seed: seed) {
             let simulation = Simulation(seed: seed)
             let reference = await reference(simulation.story)
             let outcome = await simulation.run(on: template, reference: reference, keepsTrace: printsTrace)
@@ -59,7 +59,7 @@ struct Runner {
     /// True where every bug was caught.
     mutating func fish(_ bugs: [PlantedBug], _ seeds: Range<UInt64>) async -> Bool {
         var caught = 0
-        for story in Story.all { _ = await reference(story) }
+        for story in Story.all + Story.sleeping { _ = await reference(story) }
         for bug in bugs {
             let net = PlantedNet(template: template, references: references)
             let catches = await net.firstCatch(of: bug, seeds)

@@ -13,6 +13,7 @@ struct Simulate: AsyncParsableCommand {
     @Option(help: "A planted bug's name, or all: tells the first seed that catches it.") var plant: String?
     @Option(help: "How many processes run seeds at once; as many as there are processors where it is left out.")
     var jobs: Int?
+    @Flag(help: "Of the seeds only those whose story is one of sleep and waking.") var sleep = false
     @Flag(help: .hidden) var part = false
     @Flag(help: "Prints what happened, line by line; for one seed.") var trace = false
     @Flag(help: "Crashes every story at every write instead.") var exploreCrashes = false
@@ -21,7 +22,8 @@ struct Simulate: AsyncParsableCommand {
         let isClean: Bool
         let jobs = trace || part ? 1 : jobs ?? ProcessInfo.processInfo.activeProcessorCount
         if plant == nil, !exploreCrashes, jobs > 1, let range = Self.range(seeds), range.count > 1 {
-            isClean = await Parts(program: CommandLine.arguments.first ?? "simulate", jobs: jobs).run(range)
+            isClean = await Parts(program: CommandLine.arguments.first ?? "simulate", jobs: jobs, onlySleep: sleep).run(
+                range)
         } else {
             var runner = try Runner()
             isClean = try await run(&runner)
@@ -37,7 +39,7 @@ struct Simulate: AsyncParsableCommand {
         }
         if exploreCrashes { return await runner.exploreCrashes() }
         if let range = Self.range(seeds) {
-            let tally = await runner.run(range, printsTrace: trace)
+            let tally = await runner.run(range, onlySleep: sleep, printsTrace: trace)
             print(part ? tally.json.serialized() : tally.text)
             return tally.violations == 0
         }

@@ -144,6 +144,87 @@ import Testing
         #expect(patch["metadata", "resourceVersion"] == version && patch["spec", "replicas"] == 0)
     }
 
+    /// It was given up, and arrives when requests are at the pods again.
+    @Test func aWriteThatComesLateSendsNobodyToSleepWhoWasCalledBack() throws {
+        var world = try serving()
+        tell(&world)
+        try world.settle()
+        tell(&world)
+        guard case .mergePatch(_, _, let sleep, "scale", _) = try #require(try world.plan().actions.first) else {
+            Issue.record("it is not sent to sleep")
+            return
+        }
+        let version = sleep["metadata", "resourceVersion"]
+        #expect(version != nil && world.all(.deployments).first?["metadata", "resourceVersion"] == version)
+        tell(&world, held: 1)
+        try world.settle()
+        #expect(state(world) == "Serving" && replicas(world) == 1)
+        #expect(world.all(.deployments).first?["metadata", "resourceVersion"] != version)
+        #expect(try world.settle() == 0)
+    }
+
+    /// Between the change of the Deployment and that of the status the request may have gone.
+    @Test func whoWasCalledBackIsNotSentToSleepInTheSameBreath() throws {
+        var world = try serving()
+        tell(&world)
+        try world.settle()
+        let generation = world.status["trafficGeneration"]?.integer ?? 0
+        let name = world.all(.deployments).first?["metadata", "name"]?.string ?? ""
+        world.update(.deployments, name) { $0["metadata", "annotations", Label.calledBack] = .string("\(generation)") }
+        tell(&world)
+        #expect(try world.plan().actions.allSatisfy { if case .mergePatch = $0 { false } else { true } })
+        tell(&world, idle: .zero)
+        try world.settle()
+        #expect(state(world) == "Serving" && world.status["trafficGeneration"]?.integer == generation + 1)
+    }
+
+    /// The Service would lead to pods that are not there.
+    @Test func whatSleepsIsWokenBeforeItLeavesTheGateway() throws {
+        var world = try asleep()
+        world.change {
+            $0["spec", "serving", "autoscaling"] = nil
+            $0["spec", "serving", "gateway"] = false
+        }
+        try world.settle()
+        #expect(replicas(world) == 1 && state(world) == "Hibernating")
+        #expect(world.get(.services, "wine")?["spec", "selector"]?.object?.isEmpty ?? true)
+        world.now = world.now + MLModelPlanner.closingTime * 2
+        try world.settle()
+        #expect(world.status["gatewayPort"] != nil, "however long that takes")
+        world.makeDeploymentsAvailable()
+        try world.settle()
+        #expect(state(world) == "Serving")
+        #expect(
+            world.get(.services, "wine")?["spec", "selector"]?[Label.revision] == world.status["revision"])
+    }
+
+    /// No gateway counts what users ask who are still led straight to its pods.
+    @Test func whoComesToTheGatewayStaysAwakeWhileOthersMayBeOnTheOldWay() throws {
+        var world = World()
+        try world.create(.mlModels, try Sample.model())
+        try world.settle()
+        world.succeedJob()
+        try world.settle()
+        world.makeDeploymentsAvailable()
+        try world.settle()
+        world.gateway = try Self.gateway()
+        world.change {
+            $0["spec", "serving", "autoscaling"] = ["minReplicas": 0, "maxReplicas": 5, "idleAfter": "5s"]
+        }
+        try world.settle()
+        world.now = world.now + MLModelPlanner.openingTime
+        try world.settle()
+        #expect(world.get(.services, "wine")?["spec", "selector"]?.object?.isEmpty ?? true)
+        world.now = world.now + .seconds(10)
+        tell(&world, idle: .seconds(10))
+        try world.settle()
+        #expect(state(world) == "Serving")
+        world.now = world.now + MLModelPlanner.closingTime
+        tell(&world)
+        try world.settle()
+        #expect(state(world) == "Draining")
+    }
+
     @Test func theFirstRequestWakesIt() throws {
         var world = try asleep()
         // The gateway's doing.

@@ -38,8 +38,8 @@ private let layers: [String: Set<String>] = {
     ]
     allowed["AssayCLI"] = Set(allowed.keys).subtracting(["APIServerModel"])
     allowed["Simulation"] = [
-        "APIServerModel", "AssayCore", "AssayOperator", "Concurrency", "ControllerRuntime", "HTTPTransport", "JSON",
-        "KubernetesClient", "KubernetesModel", "LocalCluster",
+        "APIServerModel", "AssayCore", "AssayGateway", "AssayOperator", "Concurrency", "ControllerRuntime",
+        "HTTPTransport", "JSON", "KubernetesClient", "KubernetesModel", "LocalCluster",
     ]
     allowed["simulate"] = ["APIServerModel", "JSON", "Simulation", "YAML"]
     return allowed

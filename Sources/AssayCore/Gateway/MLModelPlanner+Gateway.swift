@@ -51,15 +51,29 @@ extension MLModelPlanner {
     /// The gateway serves on until nobody is led to it any more.
     private mutating func leaveGateway() {
         guard status.gatewayPort != nil else { return }
+        guard mayLeadToPods else {
+            share(
+                servingRevision.map { [TrafficShare(revision: $0.name, weight: 100, state: stateOnLeaving($0))] } ?? [])
+            return
+        }
         let until = status.gatewayUntil ?? (now.truncatedToSeconds + Self.closingTime)
         status.gatewayUntil = until
         guard now < until else {
             (status.gatewayPort, status.gatewaySince, status.gatewayUntil) = (nil, nil, nil)
-            (status.traffic, status.trafficGeneration) = ([], nil)
+            // Its generation goes on, should there be traffic again: no gateway may take a new one for an old one.
+            status.traffic = []
             return
         }
-        share(servingRevision.map { [TrafficShare(revision: $0.name, weight: 100, state: .serving)] } ?? [])
+        share(servingRevision.map { [TrafficShare(revision: $0.name, weight: 100, state: stateOnLeaving($0))] } ?? [])
         look(after: until - now)
+    }
+
+    /// Users who come through the gateway are not led to pods that are not there: what sleeps is woken first.
+    var mayLeadToPods: Bool {
+        guard status.gatewayPort != nil, let service = observed.service, let revision = servingRevision,
+            service.spec["selector"]?.object?.isEmpty ?? true
+        else { return true }
+        return deployment(revision.deployment).map { $0.availableReplicas > 0 } ?? false
     }
 
     /// Leads the Service to the gateway, and nowhere else.

@@ -24,6 +24,8 @@ public enum Label {
     public static let requestedAt = "reconcile.fluxcd.io/requestedAt"
     /// On a model: the revision that a person lets serve.
     public static let approve = "assay.dev/approve"
+    /// On Deployments: the generation of the traffic in which one that was about to sleep was called back.
+    public static let calledBack = "assay.dev/called-back"
     /// Kueue's, on Jobs.
     public static let queueName = "kueue.x-k8s.io/queue-name"
     public static let priorityClass = "kueue.x-k8s.io/priority-class"

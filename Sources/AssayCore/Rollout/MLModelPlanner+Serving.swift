@@ -16,7 +16,7 @@ extension MLModelPlanner {
         }
         if isRouted(spec) {
             leadToGateway(revision)
-        } else {
+        } else if mayLeadToPods {
             lead(to: ServingRendering.service(of: model, revision))
             leadFromGateway()
         }

@@ -7,6 +7,9 @@ import KubernetesModel
 /// nothing on and hold what comes; only when every one of them has said, of this very generation of the traffic, that nothing is in
 /// flight and nothing held, the replicas go, by the version of the Deployment that was read before they were asked. Whoever
 /// has scaled it in between is not undone.
+///
+/// Who is called back may have been sent to sleep all the same, by a write that is still under way. So the Deployment is changed
+/// before the gateways are told to send requests again: what names its old version is refused from then on.
 extension MLModelPlanner {
     /// How long a model may be on its way to sleep before it is called back.
     static let drainingTime: Duration = .seconds(30)
@@ -15,7 +18,11 @@ extension MLModelPlanner {
 
     func state(of revision: Revision, _ spec: MLModelSpec) -> TrafficShare.State {
         // Who is compared with a canary is awake.
-        if status.rollout?.isOn == true { return .serving }
+        let wanted = status.rollout?.isOn == true ? .serving : wantedState(of: revision, spec)
+        return wanted == .serving && isToBeCalledBack(revision) ? .draining : wanted
+    }
+
+    private func wantedState(of revision: Revision, _ spec: MLModelSpec) -> TrafficShare.State {
         let share = old.traffic.first { $0.revision == revision.name }
         guard let rules = spec.serving.autoscaling, rules.sleeps, let child = deployment(revision.deployment) else {
             return .serving
@@ -27,19 +34,45 @@ extension MLModelPlanner {
         case .draining:
             if child.replicas == 0 { return .hibernating }
             let isLate = share?.since.map { now - $0 >= Self.drainingTime } ?? false
-            return isLate || isAskedFor ? .serving : .draining
+            return isLate || isAskedFor || isCalledBack(child) ? .serving : .draining
         default:
             return mayDrain(revision, rules, child) ? .draining : .serving
         }
     }
 
+    /// How a revision stands that nothing sends to sleep any more.
+    func stateOnLeaving(_ revision: Revision) -> TrafficShare.State {
+        if isToBeCalledBack(revision) { return .draining }
+        let isAsleep = old.traffic.contains { $0.revision == revision.name && $0.state == .hibernating }
+        return isAsleep && deployment(revision.deployment)?.availableReplicas ?? 0 == 0 ? .hibernating : .serving
+    }
+
+    /// It drains, and a write that sends it to sleep may be under way.
+    private func isToBeCalledBack(_ revision: Revision) -> Bool {
+        guard old.traffic.contains(where: { $0.revision == revision.name && $0.state == .draining }),
+            let child = deployment(revision.deployment), child.replicas > 0,
+            child.metadata.controller?.uid == model.metadata.uid
+        else { return false }
+        return !isCalledBack(child)
+    }
+
+    /// For good: whoever is called back once in a generation of the traffic is not sent to sleep in it.
+    private func isCalledBack(_ child: DeploymentObservation) -> Bool {
+        child.metadata.annotations[Label.calledBack] == callBackMark
+    }
+
+    private var callBackMark: String { "\(old.trafficGeneration ?? 0)" }
+
     private func mayDrain(_ revision: Revision, _ rules: Autoscaling, _ child: DeploymentObservation) -> Bool {
         guard let scaling = observed.gateway?.scaling, scaling.idle >= rules.idleTime, child.replicas > 0,
-            status.candidate == nil || status.rollout?.state == .inconclusive,
+            status.candidate == nil || status.rollout?.state == .inconclusive, !isBeingLedHere,
             revision.servingTime.map({ now - $0 >= rules.idleTime }) ?? true
         else { return false }
         return !livePods.isEmpty && livePods.allSatisfy { scaling.reports[$0.metadata.uid]?.isIdle == true }
     }
+
+    /// Users may still be led straight to its pods, where no gateway counts what they ask.
+    private var isBeingLedHere: Bool { status.gatewaySince.map { now - $0 < Self.closingTime } ?? false }
 
     /// The gateway's pods that may have a request.
     private var livePods: [GatewayPod] { (observed.gateway?.pods ?? []).filter { !$0.hasEnded } }
@@ -86,6 +119,10 @@ extension MLModelPlanner {
             child.metadata.controller?.uid == model.metadata.uid
         else { return }
         look(after: .seconds(1))
+        guard wantedState(of: revision, spec) == .draining else {
+            callBack(child)
+            return
+        }
         guard isDrained else { return }
         // The gateways are asked again, after the Deployment was read.
         guard observed.isLive else {
@@ -100,6 +137,17 @@ extension MLModelPlanner {
                         "uid": .string(child.metadata.uid), "resourceVersion": .string(child.metadata.resourceVersion),
                     ], "spec": ["replicas": 0],
                 ], subresource: "scale", manager: FieldManager.scaler))
+    }
+
+    private mutating func callBack(_ child: DeploymentObservation) {
+        result.actions.append(
+            .mergePatch(
+                .deployments, child.metadata.key,
+                [
+                    "metadata": [
+                        "uid": .string(child.metadata.uid), "annotations": [Label.calledBack: .string(callBackMark)],
+                    ]
+                ], subresource: nil, manager: FieldManager.scaler))
     }
 
     // MARK: What is told

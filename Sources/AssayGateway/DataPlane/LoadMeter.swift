@@ -1,7 +1,7 @@
 import Concurrency
 
 /// Counts the requests that a model has, in flight or held, and for how long, over all event loops.
-final class LoadMeter: Sendable {
+package final class LoadMeter: Sendable {
     struct Reading: Sendable, Hashable {
         var active = 0
         /// Since the beginning.
@@ -25,7 +25,7 @@ final class LoadMeter: Sendable {
 
     private let state = Locked(State())
 
-    func begin(now: Duration) {
+    package func begin(now: Duration) {
         state.withLock { state in
             state.advance(to: now)
             state.reading.active += 1
@@ -33,7 +33,7 @@ final class LoadMeter: Sendable {
         }
     }
 
-    func end(now: Duration) {
+    package func end(now: Duration) {
         state.withLock { state in
             state.advance(to: now)
             state.reading.active -= 1

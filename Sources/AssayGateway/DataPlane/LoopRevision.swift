@@ -10,50 +10,36 @@ import NIOPosix
 final class LoopRevision {
     typealias Pool = RevisionPool<PodHandler, ClientHandler>
 
-    private(set) var route: RevisionRoute
     let shared: SharedRevision
     private let context: LoopContext
     private let modelKey: ObjectKey
-    private var pool: Pool
-    /// Pods that it had when it was sent to sleep: they may be going, whatever the watch says so far.
-    private var distrusted: Set<String> = []
+    private var state: RevisionState<PodHandler, ClientHandler>
     private var tick: (task: Scheduled<Void>, at: Duration)?
 
     init(_ route: RevisionRoute, shared: SharedRevision, model: LoopModel, in context: LoopContext) {
-        self.route = route
         self.shared = shared
         self.context = context
         modelKey = model.shared.key
-        let limits = context.limits
-        pool = Pool(
-            .init(
-                connectionsPerPod: limits.connectionsPerPod, dialsPerPod: limits.dialsPerPod,
-                idleTimeout: limits.podIdleTimeout), budget: model.shared.budget)
-        if route.share.state == .hibernating { distrusted = Set(route.endpoints.map(\.pod)) }
-        pool.isHolding = route.share.state == .draining
-        _ = pool.update(endpoints, now: context.now)
+        state = RevisionState(route, .init(context.limits), budget: model.shared.budget, now: context.now)
     }
 
-    /// Its pods, as far as requests may be given to them.
-    private var endpoints: [Endpoint] {
-        distrusted.isEmpty ? route.endpoints : route.endpoints.filter { !distrusted.contains($0.pod) }
-    }
-
+    var route: RevisionRoute { state.route }
     var name: String { route.share.revision }
-    /// Requests may go there, and a pod is there for them.
-    var canTakeRequests: Bool { route.share.takesRequests && pool.isAvailable }
-    private var sleeps: Bool { route.share.state == .hibernating || route.share.state == .draining }
+    var canTakeRequests: Bool { state.canTakeRequests }
 
     // MARK: Requests
 
     /// Gives a request a connection, now or later, or refuses it.
     func connect(_ client: ClientHandler, bytes: Int, avoiding avoided: Pool.EndpointID? = nil) {
         let now = context.now
-        if sleeps, endpoints.isEmpty, let refusal = wake(now: now) {
+        if state.needsWaking, let refusal = wake(now: now) {
             client.refused(refusal)
             return
         }
-        switch pool.acquire(client, avoiding: avoided, bytes: bytes, deadline: now + patience, now: now) {
+        let acquired = state.acquire(
+            client, avoiding: avoided, bytes: bytes, isWaking: shared.wake.withLock { $0.phase != .resting },
+            limits: context.limits, now: now)
+        switch acquired {
         case .connection(let pod, let dial):
             if let dial { perform([dial]) }
             client.attach(pod)
@@ -67,15 +53,9 @@ final class LoopRevision {
         }
     }
 
-    /// How long a request may wait for a pod.
-    private var patience: Duration {
-        let isWaking = sleeps || shared.wake.withLock { $0.phase != .resting }
-        return isWaking ? context.limits.wakeTimeout : context.limits.unreadyTimeout
-    }
-
     /// A client that waits has gone.
     func cancel(_ ticket: Pool.Ticket) {
-        pool.cancel(ticket)
+        state.pool.cancel(ticket)
         shared.metrics.held.increment(by: -1)
     }
 
@@ -93,7 +73,7 @@ final class LoopRevision {
     /// An attempt to wake it is over.
     func wakeFinished(_ outcome: WakeOutcome) {
         guard case .failed(let reason) = outcome else { return }
-        for client in pool.removeWaiting() { refuse(client, GatewayAnswer(503, reason, retryAfter: 2)) }
+        for client in state.pool.removeWaiting() { refuse(client, GatewayAnswer(503, reason, retryAfter: 2)) }
     }
 
     private func refuse(_ client: ClientHandler, _ answer: GatewayAnswer) {
@@ -108,7 +88,7 @@ final class LoopRevision {
 
     /// Sends those that wait to the revision that takes requests now.
     func sendElsewhere() {
-        for client in pool.removeWaiting() {
+        for client in state.pool.removeWaiting() {
             shared.metrics.held.increment(by: -1)
             client.chooseAgain()
         }
@@ -118,8 +98,8 @@ final class LoopRevision {
 
     /// An exchange is over.
     func release(_ pod: PodHandler, isUsable: Bool) {
-        after(pool.release(pod, pod.endpointID, isUsable: isUsable, now: context.now), pod)
-        if !isUsable, !pool.waiting.isEmpty { advance() }
+        after(state.pool.release(pod, pod.endpointID, isUsable: isUsable, now: context.now), pod)
+        if !isUsable, !state.pool.waiting.isEmpty { advance() }
     }
 
     private func after(_ released: Pool.Released, _ pod: PodHandler) {
@@ -132,15 +112,15 @@ final class LoopRevision {
 
     /// A connection broke before a byte of an answer came.
     func noteBreak(_ pod: PodHandler) {
-        for idle in pool.noteBreak(pod.endpointID, now: context.now) { idle.close() }
+        for idle in state.pool.noteBreak(pod.endpointID, now: context.now) { idle.close() }
     }
 
-    func noteAnswer(_ pod: PodHandler) { pool.noteAnswer(pod.endpointID) }
+    func noteAnswer(_ pod: PodHandler) { state.pool.noteAnswer(pod.endpointID) }
 
-    func idleClosed(_ pod: PodHandler) { pool.idleClosed(pod, pod.endpointID) }
+    func idleClosed(_ pod: PodHandler) { state.pool.idleClosed(pod, pod.endpointID) }
 
     func expireIdle() {
-        for pod in pool.expireIdle(now: context.now) { pod.close() }
+        for pod in state.pool.expireIdle(now: context.now) { pod.close() }
     }
 
     private func perform(_ dials: [Pool.Dial]) {
@@ -183,7 +163,7 @@ final class LoopRevision {
     }
 
     private func use(_ pod: PodHandler, _ id: Pool.EndpointID) {
-        let released = pool.connected(pod, id, now: context.now)
+        let released = state.pool.connected(pod, id, now: context.now)
         opened()
         after(released, pod)
         advance()
@@ -194,7 +174,7 @@ final class LoopRevision {
         switch (isReady, isUsable) {
         case (true, true): use(pod, pod.endpointID)
         case (true, false):
-            pool.probed(pod.endpointID, now: context.now)
+            state.pool.probed(pod.endpointID, now: context.now)
             opened()
             advance()
         case (false, _): dialFailed(pod.endpointID)
@@ -209,46 +189,39 @@ final class LoopRevision {
     }
 
     private func dialFailed(_ id: Pool.EndpointID) {
-        pool.dialFailed(id, now: context.now)
+        state.pool.dialFailed(id, now: context.now)
         advance()
     }
 
     /// Makes the connections that are due.
     private func advance() {
         let now = context.now
-        perform(pool.dials(now: now))
+        perform(state.pool.dials(now: now))
         scheduleTick(now: now)
     }
 
     // MARK: Pods
 
-    /// While it drains nothing more is sent to its pods: what comes is held, and called for by that.
+    /// Takes its route as it is now.
     func update(_ route: RevisionRoute) {
-        let (before, now) = (self.route.share.state, route.share.state)
-        if now != .hibernating {
-            distrusted = []
-        } else if before != .hibernating {
-            distrusted = Set((self.route.endpoints + route.endpoints).map(\.pod))
-        }
-        self.route = route
-        pool.isHolding = now == .draining
-        for pod in pool.update(endpoints, now: context.now) { pod.close() }
-        if !pool.isHolding { for (client, pod) in pool.resume() { give(pod, to: client) } }
+        let change = state.update(route, now: context.now)
+        for pod in change.closing { pod.close() }
+        for (client, pod) in change.resumed { give(pod, to: client) }
         advance()
     }
 
     /// It has no route any more.
     func retire() {
-        for pod in pool.update([], now: context.now) { pod.close() }
+        for pod in state.pool.update([], now: context.now) { pod.close() }
     }
 
     // MARK: Time
 
     /// While requests wait, looks at them again in time.
     private func scheduleTick(now: Duration) {
-        if pool.waiting.isEmpty { return }
+        if state.pool.waiting.isEmpty { return }
         var at = now + .milliseconds(250)
-        if let attempt = pool.nextAttempt() { at = min(at, max(attempt, now + .milliseconds(1))) }
+        if let attempt = state.pool.nextAttempt() { at = min(at, max(attempt, now + .milliseconds(1))) }
         if let tick {
             if tick.at <= at { return }
             tick.task.cancel()
@@ -262,11 +235,11 @@ final class LoopRevision {
 
     private func look() {
         let now = context.now
-        for client in pool.expire(now: now) {
+        for client in state.pool.expire(now: now) {
             refuse(client, GatewayAnswer(503, "no pod of \(modelKey.name) became ready in time", retryAfter: 5))
         }
-        if !pool.waiting.isEmpty, sleeps, endpoints.isEmpty, let refusal = wake(now: now) {
-            for client in pool.removeWaiting() { refuse(client, refusal) }
+        if !state.pool.waiting.isEmpty, state.needsWaking, let refusal = wake(now: now) {
+            for client in state.pool.removeWaiting() { refuse(client, refusal) }
         }
         advance()
     }

@@ -3,10 +3,10 @@ import Concurrency
 import KubernetesModel
 
 /// What all event loops share of a model. It is touched only where a request chooses a revision, is held, or ends.
-final class SharedModel: Sendable {
+package final class SharedModel: Sendable {
     let key: ObjectKey
-    let budget: HoldBudget
-    let meter = LoadMeter()
+    package let budget: HoldBudget
+    package let meter = LoadMeter()
     /// By which generation of the traffic each loop routes.
     private let generations = Locked<[ObjectIdentifier: Int64]>([:])
     private let loops: Int
@@ -15,7 +15,7 @@ final class SharedModel: Sendable {
     private let metrics: GatewayMetrics
 
     /// - Parameter loops: how many event loops there are.
-    init(_ key: ObjectKey, loops: Int, limits: GatewayLimits, metrics: GatewayMetrics) {
+    package init(_ key: ObjectKey, loops: Int, limits: GatewayLimits, metrics: GatewayMetrics) {
         self.loops = loops
         self.key = key
         self.metrics = metrics
@@ -23,7 +23,7 @@ final class SharedModel: Sendable {
     }
 
     /// Takes a new route: the rotation begins anew only where the weights have changed.
-    func update(_ route: ModelRoute) {
+    package func update(_ route: ModelRoute) {
         let weights = route.revisions.map { $0.share.takesRequests ? $0.share.weight : 0 }
         rotation.withLock { if $0.parts != weights { $0 = WeightedRotation(weights) } }
         let names = Set(route.revisions.map(\.share.revision))
@@ -36,10 +36,12 @@ final class SharedModel: Sendable {
     }
 
     /// A loop routes by this generation from now on.
-    func applied(_ generation: Int64, by loop: ObjectIdentifier) { generations.withLock { $0[loop] = generation } }
+    package func applied(_ generation: Int64, by loop: ObjectIdentifier) {
+        generations.withLock { $0[loop] = generation }
+    }
 
     /// What there is to do, by the oldest generation that any loop still routes by.
-    func load(now: Duration) -> GatewayLoad.Model {
+    package func load(now: Duration) -> GatewayLoad.Model {
         // First, so that nothing of an older generation can begin after the rest was read.
         let generation = generations.withLock { $0.count < loops ? 0 : $0.values.min() ?? 0 }
         let reading = meter.read(now: now)
@@ -55,16 +57,16 @@ final class SharedModel: Sendable {
         return known.mapValues { $0.count.withLock { $0 } }
     }
 
-    func revision(_ name: String) -> SharedRevision? { revisions.withLock { $0[name] } }
+    package func revision(_ name: String) -> SharedRevision? { revisions.withLock { $0[name] } }
 
     /// The next revision's index in the route.
-    func next(where isAllowed: (Int) -> Bool) -> Int? { rotation.withLock { $0.next(where: isAllowed) } }
+    package func next(where isAllowed: (Int) -> Bool) -> Int? { rotation.withLock { $0.next(where: isAllowed) } }
 }
 
 /// What all event loops share of a revision.
-final class SharedRevision: Sendable {
+package final class SharedRevision: Sendable {
     let metrics: RevisionMetrics
-    let wake = Locked(WakeState())
+    package let wake = Locked(WakeState())
     /// Since it began to have requests.
     let count = Locked(RevisionLoad())
 

@@ -4,8 +4,9 @@ import NIOHTTP1
 ///
 /// A pod may have acted on a request of which it got a byte. So what was sent is sent again only where acting twice is as
 /// good as once: the methods that are safe by RFC 9110 §9.2.1, and all of them where the model says `retry: Idempotent`.
-struct RetryDecision: Sendable {
-    var method: HTTPMethod
+package struct RetryDecision: Sendable {
+    /// The method does the same no harm twice.
+    var isSafe: Bool
     /// `retry: Idempotent`.
     var isIdempotent: Bool
     /// A byte of it was given to a connection.
@@ -17,10 +18,29 @@ struct RetryDecision: Sendable {
     /// How often it was sent in vain before this time.
     var retries: Int
 
+    package init(
+        isSafe: Bool, isIdempotent: Bool, wasSent: Bool, canReplay: Bool, answerHasBegun: Bool, retries: Int
+    ) {
+        self.isSafe = isSafe
+        self.isIdempotent = isIdempotent
+        self.wasSent = wasSent
+        self.canReplay = canReplay
+        self.answerHasBegun = answerHasBegun
+        self.retries = retries
+    }
+
+    init(
+        method: HTTPMethod, isIdempotent: Bool, wasSent: Bool, canReplay: Bool, answerHasBegun: Bool, retries: Int
+    ) {
+        self.init(
+            isSafe: [.GET, .HEAD, .OPTIONS, .TRACE].contains(method), isIdempotent: isIdempotent, wasSent: wasSent,
+            canReplay: canReplay, answerHasBegun: answerHasBegun, retries: retries)
+    }
+
     /// So many times a request is sent again.
     static let limit = 2
 
-    var isAllowed: Bool {
+    package var isAllowed: Bool {
         if answerHasBegun { return false }
         if !wasSent { return true }
         if !canReplay || retries >= Self.limit { return false }
@@ -28,5 +48,5 @@ struct RetryDecision: Sendable {
     }
 
     /// Acting on it twice is as good as once.
-    var isHarmless: Bool { isIdempotent || [.GET, .HEAD, .OPTIONS, .TRACE].contains(method) }
+    var isHarmless: Bool { isIdempotent || isSafe }
 }

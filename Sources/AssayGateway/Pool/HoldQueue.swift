@@ -2,7 +2,7 @@ import Concurrency
 import DequeModule
 
 /// How much may be held for a model by all threads together.
-final class HoldBudget: Sendable {
+package final class HoldBudget: Sendable {
     private struct Held {
         var requests = 0
         var bytes = 0
@@ -12,7 +12,7 @@ final class HoldBudget: Sendable {
     private let requests: Int
     private let bytes: Int
 
-    init(requests: Int, bytes: Int) {
+    package init(requests: Int, bytes: Int) {
         self.requests = requests
         self.bytes = bytes
     }
@@ -39,9 +39,9 @@ final class HoldBudget: Sendable {
 }
 
 /// Requests that wait for a connection, first in, first out. Taking one out of the middle costs no search.
-struct HoldQueue<Request: AnyObject> {
+package struct HoldQueue<Request: AnyObject> {
     /// Names a place in the queue.
-    typealias Ticket = Int
+    package typealias Ticket = Int
 
     struct Entry {
         /// Nil once it has left.
@@ -58,7 +58,7 @@ struct HoldQueue<Request: AnyObject> {
 
     init(budget: HoldBudget) { self.budget = budget }
 
-    var isEmpty: Bool { count == 0 }
+    package var isEmpty: Bool { count == 0 }
 
     /// - Returns: nil where too many, or too many bytes, are held.
     mutating func append(_ request: Request, bytes: Int, deadline: Duration) -> Ticket? {

@@ -2,12 +2,12 @@
 ///
 /// A value that does no I/O: its functions say what is to be done, and its owner does it and tells what came of it. That
 /// requests wait in one line, whether for a pod that is being started or for a connection to one, keeps them in order.
-struct RevisionPool<Connection: AnyObject, Request: AnyObject> {
+package struct RevisionPool<Connection: AnyObject, Request: AnyObject> {
     /// A pod, for as long as the pool knows it.
-    typealias EndpointID = Int
-    typealias Ticket = HoldQueue<Request>.Ticket
+    package typealias EndpointID = Int
+    package typealias Ticket = HoldQueue<Request>.Ticket
 
-    struct Settings: Sendable, Hashable {
+    package struct Settings: Sendable, Hashable {
         var connectionsPerPod: Int
         var dialsPerPod: Int
         var idleTimeout: Duration
@@ -15,17 +15,29 @@ struct RevisionPool<Connection: AnyObject, Request: AnyObject> {
         var breaksBeforeRest = 3
         /// How long that rest is.
         var rest: Duration = .milliseconds(100)
+
+        package init(connectionsPerPod: Int, dialsPerPod: Int, idleTimeout: Duration) {
+            self.connectionsPerPod = connectionsPerPod
+            self.dialsPerPod = dialsPerPod
+            self.idleTimeout = idleTimeout
+        }
+
+        package init(_ limits: GatewayLimits) {
+            self.init(
+                connectionsPerPod: limits.connectionsPerPod, dialsPerPod: limits.dialsPerPod,
+                idleTimeout: limits.podIdleTimeout)
+        }
     }
 
     /// A connection to be made.
-    struct Dial: Hashable {
-        var id: EndpointID
-        var endpoint: Endpoint
+    package struct Dial: Hashable {
+        package var id: EndpointID
+        package var endpoint: Endpoint
         /// It is not known to answer: it is asked first, as its probe says.
-        var isProbe: Bool
+        package var isProbe: Bool
     }
 
-    enum Acquired {
+    package enum Acquired {
         /// One that is free; and another to be made, to a pod that has less to do and none yet.
         case connection(Connection, Dial?)
         case waiting(Ticket, [Dial])
@@ -34,7 +46,7 @@ struct RevisionPool<Connection: AnyObject, Request: AnyObject> {
     }
 
     /// What became of a connection that was given back.
-    enum Released {
+    package enum Released {
         case reuse(Request)
         case kept
         case close
@@ -44,18 +56,18 @@ struct RevisionPool<Connection: AnyObject, Request: AnyObject> {
     private(set) var endpoints: [EndpointState<Connection>] = []
     private var nextID: EndpointID = 0
     private var rotation = 0
-    private(set) var waiting: HoldQueue<Request>
+    package private(set) var waiting: HoldQueue<Request>
     /// Requests wait, and none is given a connection, whatever is free.
-    var isHolding = false
+    package var isHolding = false
     private let settings: Settings
 
-    init(_ settings: Settings, budget: HoldBudget) {
+    package init(_ settings: Settings, budget: HoldBudget) {
         self.settings = settings
         waiting = HoldQueue(budget: budget)
     }
 
     /// Whether a pod is known to take requests.
-    var isAvailable: Bool { endpoints.contains { $0.isOpen && !$0.isLeaving } }
+    package var isAvailable: Bool { endpoints.contains { $0.isOpen && !$0.isLeaving } }
 
     private func index(_ id: EndpointID) -> Int? { endpoints.firstIndex { $0.id == id } }
 
@@ -67,7 +79,7 @@ struct RevisionPool<Connection: AnyObject, Request: AnyObject> {
     ///   - avoided: the pod that has just failed this request; another is taken if there is one.
     ///   - bytes: what has been read of the request.
     ///   - deadline: until when it may wait.
-    mutating func acquire(
+    package mutating func acquire(
         _ request: Request, avoiding avoided: EndpointID? = nil, bytes: Int, deadline: @autoclosure () -> Duration,
         now: Duration
     ) -> Acquired {
@@ -81,7 +93,7 @@ struct RevisionPool<Connection: AnyObject, Request: AnyObject> {
     }
 
     /// Takes out those that wait for which a connection is free.
-    mutating func resume() -> [(request: Request, connection: Connection)] {
+    package mutating func resume() -> [(request: Request, connection: Connection)] {
         var result: [(request: Request, connection: Connection)] = []
         while !waiting.isEmpty, let index = idlest(avoiding: nil), let idle = endpoints[index].idle.popLast() {
             guard let request = waiting.popFirst() else { break }
@@ -92,13 +104,13 @@ struct RevisionPool<Connection: AnyObject, Request: AnyObject> {
     }
 
     /// A request does not wait any longer.
-    mutating func cancel(_ ticket: Ticket) { waiting.remove(ticket) }
+    package mutating func cancel(_ ticket: Ticket) { waiting.remove(ticket) }
 
     /// Takes out requests that have waited too long.
-    mutating func expire(now: Duration) -> [Request] { waiting.expire(now: now) }
+    package mutating func expire(now: Duration) -> [Request] { waiting.expire(now: now) }
 
     /// Takes out all requests that wait.
-    mutating func removeWaiting() -> [Request] { waiting.removeAll() }
+    package mutating func removeWaiting() -> [Request] { waiting.removeAll() }
 
     /// Of the pods with a free connection the one that has least to do; among equals, in turn.
     private mutating func idlest(avoiding avoided: EndpointID?) -> Int? {
@@ -129,7 +141,7 @@ struct RevisionPool<Connection: AnyObject, Request: AnyObject> {
     // MARK: Connections
 
     /// The connections that the waiting requests need now and that may be made.
-    mutating func dials(avoiding avoided: EndpointID? = nil, now: Duration) -> [Dial] {
+    package mutating func dials(avoiding avoided: EndpointID? = nil, now: Duration) -> [Dial] {
         if isHolding { return [] }
         // What becomes of an attempt that nobody knows the end of is not waited for, if there is another pod.
         var wanted = waiting.count
@@ -164,7 +176,7 @@ struct RevisionPool<Connection: AnyObject, Request: AnyObject> {
     }
 
     /// When the next attempt to reach a pod is due; nil where nobody waits for one.
-    func nextAttempt() -> Duration? {
+    package func nextAttempt() -> Duration? {
         if waiting.isEmpty || isHolding { return nil }
         var earliest: Duration?
         for state in endpoints where state.dialing == 0 && !state.isLeaving {
@@ -174,7 +186,7 @@ struct RevisionPool<Connection: AnyObject, Request: AnyObject> {
     }
 
     /// A connection is made. It is in use by the request that is returned, or idle.
-    mutating func connected(_ connection: Connection, _ id: EndpointID, now: Duration) -> Released {
+    package mutating func connected(_ connection: Connection, _ id: EndpointID, now: Duration) -> Released {
         guard let index = index(id) else { return .close }
         endpoints[index].endDial(now: now)
         endpoints[index].inUse += 1
@@ -192,7 +204,7 @@ struct RevisionPool<Connection: AnyObject, Request: AnyObject> {
     }
 
     /// A connection could not be made.
-    mutating func dialFailed(_ id: EndpointID, now: Duration) {
+    package mutating func dialFailed(_ id: EndpointID, now: Duration) {
         guard let index = index(id) else { return }
         var state = endpoints[index]
         state.endDial(now: now)
@@ -208,7 +220,7 @@ struct RevisionPool<Connection: AnyObject, Request: AnyObject> {
     /// An exchange is over.
     ///
     /// - Parameter isUsable: whether the connection can carry another one.
-    mutating func release(_ connection: Connection, _ id: EndpointID, isUsable: Bool, now: Duration) -> Released {
+    package mutating func release(_ connection: Connection, _ id: EndpointID, isUsable: Bool, now: Duration) -> Released {
         guard let index = index(id) else { return .close }
         if !isUsable || endpoints[index].isLeaving {
             endpoints[index].inUse -= 1
@@ -222,7 +234,7 @@ struct RevisionPool<Connection: AnyObject, Request: AnyObject> {
     }
 
     /// A connection without a request has ended.
-    mutating func idleClosed(_ connection: Connection, _ id: EndpointID) {
+    package mutating func idleClosed(_ connection: Connection, _ id: EndpointID) {
         guard let index = index(id) else { return }
         endpoints[index].idle.removeAll { $0.connection === connection }
         forgetIfSpent(id)
@@ -231,7 +243,7 @@ struct RevisionPool<Connection: AnyObject, Request: AnyObject> {
     /// A connection broke while a pod had a request, and nothing came back.
     ///
     /// - Returns: its idle connections, if it is given a rest.
-    mutating func noteBreak(_ id: EndpointID, now: Duration) -> [Connection] {
+    package mutating func noteBreak(_ id: EndpointID, now: Duration) -> [Connection] {
         guard let index = index(id) else { return [] }
         endpoints[index].breaks += 1
         guard endpoints[index].breaks >= settings.breaksBeforeRest, endpoints[index].isOpen else { return [] }
@@ -241,12 +253,12 @@ struct RevisionPool<Connection: AnyObject, Request: AnyObject> {
     }
 
     /// A pod has answered.
-    mutating func noteAnswer(_ id: EndpointID) {
+    package mutating func noteAnswer(_ id: EndpointID) {
         if let index = index(id), endpoints[index].breaks > 0 { endpoints[index].breaks = 0 }
     }
 
     /// Takes out connections that have been idle for too long, and returns them.
-    mutating func expireIdle(now: Duration) -> [Connection] {
+    package mutating func expireIdle(now: Duration) -> [Connection] {
         var old: [Connection] = []
         for index in endpoints.indices {
             let count = endpoints[index].idle.prefix { $0.since + settings.idleTimeout <= now }.count
@@ -261,7 +273,7 @@ struct RevisionPool<Connection: AnyObject, Request: AnyObject> {
     /// Takes the pods as they are now.
     ///
     /// - Returns: idle connections to pods that are gone or not ready any more.
-    mutating func update(_ current: [Endpoint], now: Duration) -> [Connection] {
+    package mutating func update(_ current: [Endpoint], now: Duration) -> [Connection] {
         var closing: [Connection] = []
         var left = current
         for place in endpoints.indices {

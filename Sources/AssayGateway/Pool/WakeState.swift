@@ -10,8 +10,8 @@ public enum WakeOutcome: Sendable, Hashable {
 ///
 /// Requests that come while one attempt is under way, or after one that worked, start no other; after one that failed they
 /// are refused with its reason until the next is due.
-struct WakeState: Sendable, Hashable {
-    enum Phase: Sendable, Hashable {
+package struct WakeState: Sendable, Hashable {
+    package enum Phase: Sendable, Hashable {
         case resting
         case waking
         /// Its pods are on their way; asked again after this moment if they are not there.
@@ -19,7 +19,7 @@ struct WakeState: Sendable, Hashable {
         case failed(String, until: Duration)
     }
 
-    enum Decision: Sendable, Hashable {
+    package enum Decision: Sendable, Hashable {
         /// Start an attempt, and hold the request.
         case start
         /// Hold the request.
@@ -28,14 +28,14 @@ struct WakeState: Sendable, Hashable {
         case refuse(String, after: Duration)
     }
 
-    private(set) var phase = Phase.resting
+    package private(set) var phase = Phase.resting
     private var failures = 0
     private var asked = 0
     /// When the first request came that found it asleep.
     private var began: Duration?
 
     /// A request needs a pod and there is none.
-    mutating func request(now: Duration) -> Decision {
+    package mutating func request(now: Duration) -> Decision {
         switch phase {
         case .resting: break
         case .waking: return .hold
@@ -49,7 +49,7 @@ struct WakeState: Sendable, Hashable {
     }
 
     /// An attempt is over.
-    mutating func finished(_ outcome: WakeOutcome, now: Duration) {
+    package mutating func finished(_ outcome: WakeOutcome, now: Duration) {
         switch outcome {
         case .awake:
             failures = 0
@@ -63,7 +63,7 @@ struct WakeState: Sendable, Hashable {
     /// A pod answers.
     ///
     /// - Returns: how long the cold start took that this ends; nil where it ends none.
-    mutating func ready(now: Duration) -> Duration? {
+    package mutating func ready(now: Duration) -> Duration? {
         if phase == .resting { return nil }
         defer { self = WakeState() }
         return began.map { now - $0 }

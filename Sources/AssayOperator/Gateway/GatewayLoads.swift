@@ -103,7 +103,10 @@ final class GatewayLoads: Sendable {
         }
     }
 
-    private var livePods: [GatewayPod] { gateway.pods.all().filter { !$0.hasEnded } }
+    /// In an order that is the same in every process.
+    private var livePods: [GatewayPod] {
+        gateway.pods.all().filter { !$0.hasEnded }.sorted { $0.metadata.uid < $1.metadata.uid }
+    }
 
     // MARK: What follows
 

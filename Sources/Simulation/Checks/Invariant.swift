@@ -43,7 +43,7 @@ struct Invariant: Sendable {
         Invariant(name: "I5", breach: servesOn), Invariant(name: "I6", breach: noFailedRevision),
         Invariant(name: "I7", breach: observedGeneration), Invariant(name: "I9", breach: attemptsRise),
         Invariant(name: "I10", breach: noSecret), Invariant(name: "I13", breach: oneNamespace),
-        Invariant(name: "I16", breach: kstatus),
+        Invariant(name: "I16", breach: kstatus), Invariant(name: "I4", breach: onlyWhatPassedHasAShare),
     ]
 
     /// At most one live Job per TrainingJob: none is made while one of an earlier attempt lives. One that was given up may come
@@ -111,6 +111,23 @@ struct Invariant: Sendable {
         return nil
     }
 
+    /// Nor does a gateway get the name of anything else, or of a revision that has failed.
+    private static func onlyWhatPassedHasAShare(_ moment: Moment) -> String? {
+        for model in moment.server.objects(.mlModels) {
+            for share in model["status", "traffic"]?.array ?? [] where (share["weight"]?.int ?? 0) > 0 {
+                let revision = share["revision"]?.string ?? ""
+                let entry = (model["status", "revisions"]?.array ?? []).last { $0["name"]?.string == revision }
+                if entry?["state"]?.string == "Failed" { return "the failed revision \(revision) has a share" }
+                let child = moment.server.objects(.deployments).first {
+                    $0.label(Label.revision) == revision && $0.place.namespace == model.place.namespace
+                }
+                guard let run = child?["spec", "template"]?.run else { continue }
+                if moment.accuracy(run) ?? 0 < 0.93 { return "\(revision) has a share and has not passed" }
+            }
+        }
+        return nil
+    }
+
     /// No write of the operator's takes the model off the air.
     private static func servesOn(_ moment: Moment) -> String? {
         guard let write = moment.operatorWrite, write.isAccepted, moment.wasServed, !moment.server.isServed(Person.key)
@@ -159,7 +176,7 @@ struct Invariant: Sendable {
     }
 
     private static func oneNamespace(_ moment: Moment) -> String? {
-        guard let write = moment.operatorWrite, write.isAccepted else { return nil }
+        guard let write = moment.operatorWrite, write.isAccepted, !write.isGatewayAccess else { return nil }
         guard let namespace = write.call.namespace, [ToyModel.namespace, ToyModel.neighbour].contains(namespace) else {
             return "\(write.call.description) in a namespace without a model"
         }
@@ -188,6 +205,13 @@ struct Invariant: Sendable {
     }
 }
 
+extension SimulatedServer.Write {
+    /// The one thing that the operator keeps beside the models: what it and the gateway know each other by.
+    fileprivate var isGatewayAccess: Bool {
+        call.plural == "secrets" && call.namespace == GatewayFleet.namespace
+    }
+}
+
 extension [UInt8] {
     fileprivate func contains(text: [UInt8]) -> Bool {
         guard let first = text.first else { return true }
@@ -211,9 +235,12 @@ extension APIServer {
 
     /// Whether requests to the model reach a pod that is ready and stays.
     func isServed(_ key: ObjectKey) -> Bool {
-        guard let service = object(.services, key), service.controllerUID != nil, !service.isGoing,
-            deployment(servedBy: service) != nil
-        else { return false }
+        guard let service = object(.services, key), service.controllerUID != nil, !service.isGoing else { return false }
+        if service["spec", "selector"]?.object?.isEmpty ?? true {
+            // They reach a gateway, which holds them where there is no pod.
+            return object(.mlModels, key)?["status", "traffic"]?.array?.isEmpty == false
+        }
+        guard deployment(servedBy: service) != nil else { return false }
         let selector = service["spec", "selector"]?.object ?? [:]
         return objects(.pods).contains { pod in
             pod.place.namespace == key.namespace && !pod.isGoing && pod.isConditionTrue("Ready")

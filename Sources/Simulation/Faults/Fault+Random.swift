@@ -1,8 +1,12 @@
 import ControllerRuntime
 
 extension Simulation {
-    /// The story, the faults and the order that belong to a seed.
+    /// The story, the faults and the order that belong to a seed: one in ten is a story of sleep.
     public init(seed: UInt64) {
+        if Self.isSleeping(seed: seed) {
+            self = .sleeping(seed: seed)
+            return
+        }
         var random = SeededGenerator(seed: seed)
         _ = random.next()
         let story = Story.all[Int(random.next() % UInt64(Story.all.count))]

@@ -42,8 +42,30 @@ public struct Fault: Sendable, Hashable, CustomStringConvertible {
         case pause(replica: Int, Int)
         /// A replica's connections break, and it makes none for so many milliseconds.
         case cutOff(replica: Int, Int)
+        /// Nobody reaches the server for so many milliseconds.
+        case serverAway(Int)
+        /// A pod that serves is gone, with what it had under way.
+        case killPod
+        /// The server refuses, so often, to have a sleeping Deployment scaled up.
+        case refuseWake(code: Int, count: Int)
+        /// To the gateway's pod of this number, modulo how many there are.
+        case gateway(Int, GatewayFault)
         /// A replica's wall clock is set so many milliseconds ahead, or back.
         case clockSet(replica: Int, Int)
+    }
+
+    /// What happens to a pod of the gateway.
+    public enum GatewayFault: Sendable, Hashable {
+        /// It is gone, and another takes its place.
+        case kill
+        /// Its program dies, and the pod starts it anew.
+        case restart
+        /// It is told to end, as at a roll-out or an eviction.
+        case stop
+        /// It serves, and does not say what it has to do, for so many milliseconds.
+        case deaf(Int)
+        /// Its watches come so many milliseconds late, for so long.
+        case late(Int, lasting: Int)
     }
 
     public var trigger: Trigger
@@ -62,10 +84,12 @@ public struct Fault: Sendable, Hashable, CustomStringConvertible {
         case .refuse: "P8"
         case .loseAnswer, .drop: "P9"
         case .late: "P13"
-        case .lag: "P3"
+        case .lag, .gateway(_, .late): "P3"
         case .collapse, .close, .outage: "P5"
         case .gone, .compact: "P6"
-        case .pause, .cutOff, .clockSet: "P13"
+        case .pause, .cutOff, .clockSet, .serverAway: "P13"
+        case .killPod, .refuseWake, .gateway(_, .deaf): "P18"
+        case .gateway: "P19"
         }
     }
 

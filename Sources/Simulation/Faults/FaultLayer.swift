@@ -50,6 +50,12 @@ final class FaultLayer: Sendable {
         var pauses: [Int: Duration] = [:]
         var cuts: [Int: Duration] = [:]
         var skews: [Int: Duration] = [:]
+        /// Nobody reaches the server until then.
+        var awayUntil: Duration = .zero
+        var late: [Int: (lag: Duration, until: Duration)] = [:]
+        var refusedWakes: (code: Int, left: Int) = (0, 0)
+        var gatewayHandlers: [@Sendable (Int, Fault.GatewayFault) -> Void] = []
+        var podHandlers: [@Sendable () -> Void] = []
         var fired: [String: Int] = [:]
         var watchHandlers: [@Sendable (Cut) -> Void] = []
     }
@@ -85,6 +91,9 @@ final class FaultLayer: Sendable {
             state.pauses = [:]
             state.cuts = [:]
             state.skews = [:]
+            state.awayUntil = .zero
+            state.late = [:]
+            state.refusedWakes = (0, 0)
         }
     }
 
@@ -106,12 +115,35 @@ final class FaultLayer: Sendable {
 
     func onWatchFault(_ body: @escaping @Sendable (Cut) -> Void) { state.withLock { $0.watchHandlers.append(body) } }
 
+    func onGatewayFault(_ body: @escaping @Sendable (Int, Fault.GatewayFault) -> Void) {
+        state.withLock { $0.gatewayHandlers.append(body) }
+    }
+
+    func onPodFault(_ body: @escaping @Sendable () -> Void) { state.withLock { $0.podHandlers.append(body) } }
+
     // MARK: Requests
+
+    /// What becomes of a request of the gateway's.
+    func judge(_ call: APICall, ofGateway replica: Int) -> Verdict {
+        let now = time.monotonicNow()
+        return state.withLock { state in
+            if state.isOver { return .pass }
+            if now < state.awayUntil { return .drop }
+            if call.isWatch {
+                if let end = state.outages[call.plural], now < end { return .refuse(code: 503, retryAfter: nil) }
+                return .pass
+            }
+            guard call.isWrite, state.refusedWakes.left > 0 else { return .pass }
+            state.refusedWakes.left -= 1
+            return .refuse(code: state.refusedWakes.code, retryAfter: nil)
+        }
+    }
 
     func judge(_ call: APICall, by replica: Int) -> Verdict {
         let now = time.monotonicNow()
         let (verdict, fault) = state.withLock { state -> (Verdict, Fault?) in
             if state.isOver { return (.pass, nil) }
+            if now < state.awayUntil { return (.drop, nil) }
             if let end = state.cuts[replica], now < end { return (.drop, nil) }
             if call.isWatch {
                 if let end = state.outages[call.plural], now < end { return (.refuse(code: 503, retryAfter: nil), nil) }
@@ -137,11 +169,11 @@ final class FaultLayer: Sendable {
 
     // MARK: Watches and pauses
 
-    func lag(_ plural: String) -> Duration {
+    func lag(_ plural: String, of replica: Int) -> Duration {
         let now = time.monotonicNow()
         return state.withLock { state in
-            guard let entry = state.lags[plural], now < entry.until else { return .zero }
-            return entry.lag
+            [state.lags[plural], state.late[replica]].compactMap(\.self).filter { now < $0.until }.map(\.lag).max()
+                ?? .zero
         }
     }
 
@@ -198,7 +230,24 @@ final class FaultLayer: Sendable {
             closeWatches(Cut(replica: replica))
         case .clockSet(let replica, let milliseconds):
             state.withLock { $0.skews[replica] = .milliseconds(milliseconds) }
+        case .serverAway, .killPod, .refuseWake, .gateway: strikeGateway(fault.effect, now)
         case .crash, .refuse, .loseAnswer, .drop, .late: break
+        }
+    }
+
+    private func strikeGateway(_ effect: Fault.Effect, _ now: Duration) {
+        switch effect {
+        case .serverAway(let milliseconds):
+            state.withLock { $0.awayUntil = now + .milliseconds(milliseconds) }
+            closeWatches(Cut())
+        case .killPod: for handler in state.withLock({ $0.podHandlers }) { handler() }
+        case .refuseWake(let code, let count): state.withLock { $0.refusedWakes = (code, count) }
+        case .gateway(let slot, .late(let lag, let lasting)):
+            let until = now + .milliseconds(lasting)
+            state.withLock { $0.late[GatewayFleet.replica(slot)] = (.milliseconds(lag), until) }
+        case .gateway(let slot, let fault):
+            for handler in state.withLock({ $0.gatewayHandlers }) { handler(slot, fault) }
+        default: break
         }
     }
 
@@ -233,7 +282,9 @@ extension FaultLayer.State {
         case .loseAnswer: return .loseAnswer
         case .drop: return .drop
         case .late(let milliseconds): return call.isWrite ? .late(.milliseconds(milliseconds)) : .drop
-        case .lag, .collapse, .close, .outage, .gone, .compact, .pause, .cutOff, .clockSet: return .pass
+        case .lag, .collapse, .close, .outage, .gone, .compact, .pause, .cutOff, .clockSet, .serverAway, .killPod,
+            .refuseWake, .gateway:
+            return .pass
         }
     }
 

@@ -1,6 +1,24 @@
 extension PlantedBug {
     /// Every bug, by its class.
-    public static let all: [PlantedBug] = stale + intermediate + unobserved
+    public static let all: [PlantedBug] = stale + intermediate + unobserved + sleep
+
+    private static let sleep: [PlantedBug] = [
+        PlantedBug(
+            "sleep-without-version", .staleState, "deployments", .forgetsScaleVersion,
+            "Replicas are set whatever has become of the Deployment since it was read."),
+        PlantedBug(
+            "wake-without-version", .staleState, "deployments", .wakesWithoutVersion,
+            "The gateway sets replicas to 1 whatever has become of the Deployment since it was read."),
+        PlantedBug(
+            "forward-while-draining", .unobservedState, "mlmodels", .forwardsWhileDraining,
+            "The gateway sends requests to a revision that is about to sleep."),
+        PlantedBug(
+            "sleep-without-generation", .staleState, "mlmodels", .ignoresGenerations,
+            "A gateway that has nothing to do counts as drained, whether it knows that it is to drain or not."),
+        PlantedBug(
+            "sleep-in-silence", .unobservedState, "mlmodels", .takesSilenceForRest,
+            "A gateway that does not answer counts as drained."),
+    ]
 
     private static let stale: [PlantedBug] = [
         PlantedBug(

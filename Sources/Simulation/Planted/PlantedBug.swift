@@ -35,6 +35,16 @@ public struct PlantedBug: Sendable, Hashable, CustomStringConvertible {
         case isDeafWhileItWrites
         /// A later list adds, but takes nothing away.
         case listNeverRemoves
+        /// The operator scales without the version of the Deployment that it has read.
+        case forgetsScaleVersion
+        /// The gateway scales without it.
+        case wakesWithoutVersion
+        /// The gateway goes on sending requests to pods that are about to be sent to sleep.
+        case forwardsWhileDraining
+        /// The operator asks the gateways what they have, and not by which state of the traffic.
+        case ignoresGenerations
+        /// A gateway that does not answer has nothing to do.
+        case takesSilenceForRest
     }
 
     public var name: String
@@ -43,6 +53,16 @@ public struct PlantedBug: Sendable, Hashable, CustomStringConvertible {
     public var sentence: String
     var plural: String
     var quirk: Quirk
+
+    /// Only the protocol of sleep and waking can suffer from it.
+    public var concernsSleep: Bool {
+        switch quirk {
+        case .forgetsScaleVersion, .wakesWithoutVersion, .forwardsWhileDraining, .ignoresGenerations,
+            .takesSilenceForRest:
+            true
+        default: false
+        }
+    }
 
     public var description: String { "\(name) (\(kind.rawValue)): \(sentence)" }
 

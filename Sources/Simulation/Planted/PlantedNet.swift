@@ -29,6 +29,7 @@ public struct PlantedNet: Sendable {
     public func firstCatch(of bug: PlantedBug, _ seeds: Range<UInt64>) async -> Catch? {
         for seed in seeds {
             var simulation = Simulation(seed: seed)
+            if bug.concernsSleep, !simulation.story.hasTraffic { continue }
             simulation.planted = bug
             guard let violation = await run(simulation).violation else { continue }
             simulation.planted = nil

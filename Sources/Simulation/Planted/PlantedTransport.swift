@@ -53,6 +53,7 @@ struct PlantedTransport: HTTPTransport {
         switch bug.quirk {
         case .forgets(uidOf: "DELETE") where call.method == "DELETE": body["preconditions"] = nil
         case .forgets(uidOf: call.method): body["metadata", "uid"] = nil
+        case .forgetsScaleVersion where call.subresource == "scale": body["metadata", "resourceVersion"] = nil
         case .forgetsVersion where call.subresource == "status": body["metadata", "resourceVersion"] = nil
         default: return request
         }

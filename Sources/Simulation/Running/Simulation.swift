@@ -47,6 +47,25 @@ public struct Simulation: Sendable {
         /// Of the operators together, in the hour of silence.
         public var requestsAtRest = 0
         public var jobsRun = 0
+        /// Deployments that a gateway has woken.
+        public var wakeUps = 0
+        /// What users got.
+        public var requests = RequestCounts()
+    }
+
+    /// Requests of users, by what became of them.
+    public struct RequestCounts: Sendable, Hashable {
+        public var all = 0
+        /// Answered by a pod.
+        public var served = 0
+        /// 503 with Retry-After.
+        public var refused = 0
+        /// 502, or a broken connection, because something was killed.
+        public var broken = 0
+        /// Nobody took the connection.
+        public var unreached = 0
+
+        public init() {}
     }
 
     /// Runs it to its end, or to the first violation.
@@ -75,7 +94,7 @@ public struct Simulation: Sendable {
             _ = server.handle(request, now: now)
         }
         for definition in definitions { post(ResourceType.customResourceDefinitions.path(), definition) }
-        for namespace in [ToyModel.namespace, ToyModel.neighbour, LeadershipCheck.lease.namespace ?? ""] {
+        for namespace in [ToyModel.namespace, ToyModel.neighbour, GatewayFleet.namespace] {
             post(ResourceType.namespaces.path(), ["metadata": ["name": .string(namespace)]])
         }
         server.tick(now: now)

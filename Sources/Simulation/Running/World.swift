@@ -12,8 +12,10 @@ import Logging
 /// Everything that lives in one simulation, and the loop that drives it.
 final class World: Sendable {
     /// At rest for so long, a simulation ends. Those who elect renew their Lease all the time, so that an hour of it
-    /// would cost as much as ten stories; but what was refused twenty times is tried again only after 1,000 s.
-    private var silence: Duration { .seconds(simulation.elects ? 1200 : 3600) }
+    /// would cost as much as ten stories, as those do who ask gateways every second; but what was refused twenty times is tried again only after 1,000 s.
+    private var silence: Duration {
+        .seconds(simulation.story.hasTraffic ? 600 : simulation.elects ? 1200 : 3600)
+    }
     /// Whatever moves for longer than this never comes to rest.
     private static let longest: Duration = .seconds(20 * 3600)
     /// Nor does whatever needs so many writes; a story has some hundred.
@@ -39,6 +41,8 @@ final class World: Sendable {
     private let node: ScriptedNode
     private let controllers: ModelControllers
     private let checker: Checker
+    /// Nil where no user comes.
+    private let gateways: GatewayWorld?
     private let state = Locked(State())
 
     init(_ simulation: Simulation, template: APIServer, keepsTrace: Bool) {
@@ -49,17 +53,27 @@ final class World: Sendable {
         server = SimulatedServer(template, time: time, trace: trace, keepsPast: needsPast)
         faults = FaultLayer(simulation.faults, time: time, trace: trace)
         latency = Latency(seed: simulation.seed ^ 0x6c61_7465)
-        node = ScriptedNode(server: server, time: time, latency: latency)
+        let network = simulation.story.hasTraffic ? PodNetwork(seed: simulation.seed, time: time) : nil
+        node = ScriptedNode(server: server, time: time, latency: latency, network: network)
         controllers = ModelControllers(server: server, time: time, latency: latency)
         checker = Checker(node: node, trace: trace)
+        gateways = network.map { [server, time, faults, trace, checker] in
+            GatewayWorld(
+                simulation, network: $0, server: server, time: time, faults: faults, trace: trace,
+                fail: { checker.fail($0) })
+        }
+        faults.onPodFault { [weak node] in node?.killPod() }
     }
 
     // MARK: Driving
 
     /// Runs to the end, on the calling thread.
     func run() async {
-        let checker = checker
-        server.observe { checker.check($0, $1) }
+        let (checker, gateways) = (checker, gateways)
+        server.observe { write, state in
+            checker.check(write, state)
+            gateways?.check(write)
+        }
         faults.start(server)
         tick()
         await withTaskGroup(of: Void.self) { group in
@@ -115,6 +129,9 @@ final class World: Sendable {
     private func live() async {
         await withTaskGroup(of: Void.self) { group in
             for replica in 0..<simulation.replicas { group.addTask { await self.operate(replica) } }
+            if let fleet = gateways?.fleet {
+                for slot in 0..<fleet.count { group.addTask { await fleet.operate(slot) } }
+            }
             group.addTask { await self.tellStory() }
         }
         state.withLock { $0.hasEnded = true }
@@ -171,11 +188,20 @@ final class World: Sendable {
         logger.logLevel = .critical
         return AssayOperator(
             configuration: OperatorConfiguration(
-                workers: 2, instance: "operator-\(replica)", election: election),
+                workers: 2, instance: "operator-\(replica)",
+                gateway: gateways.map { _ in .init(namespace: GatewayFleet.namespace) }, election: election),
             cluster: ClientConfiguration(
                 transport: TransportConfiguration(server: "simulation"), credentials: .token(Simulation.token)),
-            transport: wire, time: ReplicaTime(replica: replica, inner: time, faults: faults),
+            transport: wire, gatewayReader: reader(life),
+            time: ReplicaTime(replica: replica, inner: time, faults: faults),
             seed: simulation.seed &+ UInt64(replica) &* 1_000_003 &+ lives, logger: logger)
+    }
+
+    private func reader(_ life: Life) -> SimulatedGatewayReader? {
+        gateways.map {
+            SimulatedGatewayReader(
+                fleet: $0.fleet, life: life, time: time, latency: latency, planted: simulation.planted)
+        }
     }
 
     // MARK: The story
@@ -184,6 +210,7 @@ final class World: Sendable {
         let person = Person(server: server)
         do {
             try await time.sleep(for: latency.next(0...3000))
+            gateways?.traffic.start()
             if simulation.hasNeighbour { person.apply(ToyModel("good"), in: ToyModel.neighbour) }
             for (index, act) in simulation.story.acts.enumerated() {
                 if index > 0 { try await pause() }
@@ -192,9 +219,16 @@ final class World: Sendable {
                 person.perform(act, number: index)
             }
             try await time.sleep(for: .seconds(simulation.faults.isEmpty ? 1 : 90))
+            if simulation.story.hasTraffic { try await time.sleep(for: Story.trafficTime - time.monotonicNow()) }
+            gateways?.traffic.stop()
             faults.stop()
             trace.add("calm")
             if simulation.faults.contains(where: { $0.isLie }) { person.perform(.requestReconcile, number: 99) }
+            if let gateways {
+                // Whoever waits still gets an answer.
+                try await time.sleep(for: .seconds(150))
+                try await gateways.traffic.proveService()
+            }
         } catch {
             return
         }
@@ -203,6 +237,7 @@ final class World: Sendable {
     }
 
     private func pause() async throws {
+        if simulation.story.hasTraffic { return try await time.sleep(for: latency.next(60_000...350_000)) }
         if simulation.story.isPatient { try await rest() } else { try await time.sleep(for: latency.next(0...25_000)) }
     }
 
@@ -233,6 +268,9 @@ final class World: Sendable {
         if simulation.hasNeighbour, !server.snapshot.isServed(Self.neighbour) {
             checker.fail(Violation(invariant: "I13", detail: "the neighbour's model does not serve"))
         }
+        if checker.violation == nil, let left = gateways?.traffic.outstanding, left > 0 {
+            checker.fail(Violation(invariant: "I12", detail: "\(left) requests have no answer"))
+        }
         let requests = server.requests - state.withLock { $0.requestsBefore }
         // Some planted bugs make requests of their own.
         if checker.violation == nil, simulation.planted == nil, requests > budgetAtRest {
@@ -242,7 +280,8 @@ final class World: Sendable {
             violation: checker.violation, traceHash: trace.hash, trace: trace.lines, perturbations: perturbations,
             statesChecked: checker.statesChecked, writes: faults.writes, events: faults.events, endState: end,
             creations: made,
-            requestsAtRest: requests, jobsRun: executor.steps)
+            requestsAtRest: requests, jobsRun: executor.steps, wakeUps: gateways?.sleep.wakeUps ?? 0,
+            requests: gateways?.traffic.counts ?? Simulation.RequestCounts())
     }
 
     /// Requests while nothing happens: for each replica those that renew seven watches, and what the Lease takes.

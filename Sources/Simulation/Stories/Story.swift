@@ -28,6 +28,8 @@ public struct Story: Sendable, Hashable {
     public var isPatient = true
     /// What people do decides how many objects are made, not the faults alone.
     public var countsCreations = true
+    /// Users send requests all the time, through a gateway.
+    public var hasTraffic = false
 
     /// The kinds of which people delete or change what the operator made, or the model itself.
     var touched: [String] {
@@ -60,6 +62,10 @@ public struct ToyModel: Sendable, Hashable {
     public var ttl: Int?
     /// The command that tries the candidate; nil for none.
     public var test: String?
+    /// Without requests it sleeps after 30 s.
+    public var sleeps = false
+    /// What the spec says of the gateway; nil for nothing.
+    public var gateway: Bool?
 
     public init(
         _ training: String, serving: String = "serve", replicas: Int = 1, seed: Int = 1, suspend: Bool = false,
@@ -104,6 +110,8 @@ public struct ToyModel: Sendable, Hashable {
                 "template": ["spec": ["containers": [server]]],
             ],
         ]
+        if sleeps { spec["serving", "autoscaling"] = ["minReplicas": 0, "maxReplicas": 2, "idleAfter": "30s"] }
+        if let gateway { spec["serving", "gateway"] = .bool(gateway) }
         if let test {
             let container: JSONValue = ["name": "test", "image": image, "command": [.string(test)]]
             spec["validation", "tests"] = [["name": "logic", "template": ["spec": ["containers": [container]]]]]

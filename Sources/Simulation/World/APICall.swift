@@ -19,8 +19,11 @@ struct APICall: Sendable {
     var isEvent: Bool { plural == "events" }
     /// The replicas' own affair: it goes on as long as one of them leads.
     var isLease: Bool { plural == "leases" }
-    /// A reflector's list; those of a reconcile are of one namespace.
-    var isCacheList: Bool { method == "GET" && !isWatch && name == nil && namespace == nil && plural != "namespaces" }
+    /// A reflector's list; those of a reconcile are of one namespace, which is not that of the gateway's pods.
+    var isCacheList: Bool {
+        method == "GET" && !isWatch && name == nil && (namespace == nil || namespace == GatewayFleet.namespace)
+            && plural != "namespaces"
+    }
 
     init(method: String, target: String) {
         self.method = method

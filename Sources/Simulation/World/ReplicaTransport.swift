@@ -5,9 +5,10 @@ import HTTPTransport
 import JSON
 import KubernetesModel
 
-/// The network between one life of an operator and the server.
+/// The network between one life of an operator, or of a gateway, and the server.
 struct ReplicaTransport: HTTPTransport {
     let replica: Int
+    var isGateway = false
     let life: Life
     let server: SimulatedServer
     let time: SimulatedTime
@@ -16,22 +17,21 @@ struct ReplicaTransport: HTTPTransport {
     /// Ends this life; another begins after `down` with a cache so far behind.
     let crash: @Sendable (_ down: Duration, _ behind: Int) -> Void
 
-    static func user(_ replica: Int) -> UserInfo {
-        UserInfo(name: "operator-\(replica)", groups: ["system:masters", "system:authenticated"])
-    }
+    private var actor: String { isGateway ? "gateway-\(replica)" : "operator-\(replica)" }
+    private var user: UserInfo { UserInfo(name: actor, groups: ["system:masters", "system:authenticated"]) }
 
     func send(_ request: HTTPRequest) async throws(HTTPTransportError) -> HTTPResponse {
         let call = APICall(method: request.method.rawValue, target: request.target)
         try await travel()
-        let verdict = faults.judge(call, by: replica)
+        let verdict = isGateway ? faults.judge(call, ofGateway: replica) : faults.judge(call, by: replica)
         let response: HTTPResponse
         switch verdict {
         case .pass: response = carryOut(request, call)
         case .gone(let asEvent):
-            faults.note("operator-\(replica): \(call.description) is too old")
+            faults.note("\(actor): \(call.description) is too old")
             response = Self.gone(asEvent: asEvent)
         case .refuse(let code, let retryAfter):
-            faults.note("operator-\(replica): \(call.description) is refused with \(code)")
+            faults.note("\(actor): \(call.description) is refused with \(code)")
             response = Self.refusal(code, retryAfter, call)
         case .drop: throw HTTPTransportError(.broken, detail: "the connection broke")
         case .loseAnswer:
@@ -62,7 +62,7 @@ struct ReplicaTransport: HTTPTransport {
     }
 
     private func comeLate(_ request: HTTPRequest, after delay: Duration) async throws(HTTPTransportError) -> Never {
-        let (server, api, actor) = (server, APIRequest(request, user: Self.user(replica)), "operator-\(replica)")
+        let (server, api, actor) = (server, APIRequest(request, user: user), actor)
         time.alarm(after: delay) { server.handle(api, by: actor) }
         do {
             try await time.sleep(for: .seconds(30))
@@ -76,7 +76,7 @@ struct ReplicaTransport: HTTPTransport {
         var request = request
         if call.isCacheList { request.target = Self.withSmallPages(request.target) }
         let response = server.handle(
-            APIRequest(request, user: Self.user(replica)), by: "operator-\(replica)",
+            APIRequest(request, user: user), by: actor,
             behind: call.isCacheList && time.monotonicNow() < life.catchesUp ? life.behind : 0)
         var headers = HTTPHeaders()
         headers["Content-Type"] = response.contentType

@@ -12,6 +12,8 @@ final class ScriptedNode: Sendable {
     private let server: SimulatedServer
     private let time: SimulatedTime
     private let latency: Latency
+    /// On which pods that serve are found; nil where nobody sends them anything.
+    private let network: PodNetwork?
     private let known = Locked<Set<String>>([])
     private let going = Locked<Set<String>>([])
     /// What each run was worth that has ended well: the truth by which the gate is judged.
@@ -19,7 +21,8 @@ final class ScriptedNode: Sendable {
     /// The revisions that a test has accepted.
     private let accepted = Locked<Set<String>>([])
 
-    init(server: SimulatedServer, time: SimulatedTime, latency: Latency) {
+    init(server: SimulatedServer, time: SimulatedTime, latency: Latency, network: PodNetwork? = nil) {
+        self.network = network
         self.server = server
         self.time = time
         self.latency = latency
@@ -31,10 +34,13 @@ final class ScriptedNode: Sendable {
     func isAccepted(revision name: String) -> Bool { accepted.withLock { $0.contains(name) } }
 
     private func changed() {
-        for pod in server.objects(.pods) {
+        for pod in server.objects(.pods) where pod.place.namespace != GatewayFleet.namespace {
             let uid = pod.identity
             if pod.isGoing {
-                if going.withLock({ $0.insert(uid).inserted }) { after(200...3000, pod) { $0.remove($1) } }
+                if going.withLock({ $0.insert(uid).inserted }) {
+                    terminate(uid)
+                    after(200...3000, pod) { $0.remove($1) }
+                }
             } else if known.withLock({ $0.insert(uid).inserted }) {
                 after(20...500, pod) { $0.bind($1) }
             }
@@ -63,7 +69,17 @@ final class ScriptedNode: Sendable {
         server.handle(request, by: "node")
     }
 
+    private func terminate(_ uid: String) {
+        guard let network, let serving = network.pod(uid) else { return }
+        time.alarm(after: network.milliseconds(0...1000)) { network.terminate(serving) }
+    }
+
+    /// A pod that serves and is in good order goes when it has done what it began.
     private func remove(_ pod: JSONValue) {
+        if let network, let serving = network.pod(pod.identity) {
+            if serving.inFlight > 0 { return after(100...500, pod) { $0.remove($1) } }
+            network.kill(serving)
+        }
         send("DELETE", pod, nil, ["preconditions": ["uid": .string(pod.identity)], "gracePeriodSeconds": 0])
     }
 
@@ -91,6 +107,10 @@ final class ScriptedNode: Sendable {
             return tell(pod, phase: "Pending", ready: false, state: state, imageID: "")
         }
         let running: JSONValue = ["running": ["startedAt": .string(server.now.truncatedToSeconds.description)]]
+        if let network, command == "serve", let revision = pod.label(Label.revision) {
+            let serving = network.start(pod.identity, revision: revision, run: pod.run)
+            time.alarm(after: network.milliseconds(50...2500)) { serving.isListening = !serving.isGone }
+        }
         tell(pod, phase: "Running", ready: false, state: running)
         switch command {
         case "hang": break
@@ -102,9 +122,21 @@ final class ScriptedNode: Sendable {
 
     private func becomeReady(_ pod: JSONValue) {
         if pod.isGoing { return }
+        if let network, let serving = network.pod(pod.identity), !serving.isListening {
+            return after(100...1000, pod) { $0.becomeReady($1) }
+        }
         tell(
             pod, phase: "Running", ready: true,
             state: ["running": ["startedAt": .string(server.now.truncatedToSeconds.description)]])
+    }
+
+    /// One of the pods that serve is gone all at once.
+    func killPod() {
+        guard let network, let serving = network.someListening else { return }
+        serving.isKilled = true
+        network.kill(serving)
+        guard let pod = server.objects(.pods).first(where: { $0.identity == serving.uid }) else { return }
+        after(0...2000, pod) { $0.remove($1) }
     }
 
     /// The termination message and exit code of each command.
@@ -147,13 +179,14 @@ final class ScriptedNode: Sendable {
             "type": "Ready", "status": ready ? "True" : "False",
             "lastTransitionTime": .string(server.now.truncatedToSeconds.description),
         ]
+        var status: JSONValue = [
+            "phase": .string(phase), "conditions": [condition], "containerStatuses": .array(containers),
+        ]
+        if let address = network?.pod(pod.identity)?.address { status["podIP"] = .string(address) }
         send(
             "PATCH", pod, "status",
             [
-                "metadata": ["uid": .string(pod.identity)],
-                "status": [
-                    "phase": .string(phase), "conditions": [condition], "containerStatuses": .array(containers),
-                ],
+                "metadata": ["uid": .string(pod.identity)], "status": status,
             ], "application/merge-patch+json")
     }
 }

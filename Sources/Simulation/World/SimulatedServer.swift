@@ -179,5 +179,6 @@ extension ResourceType {
     /// The kinds that a simulation looks at.
     static let simulated: [ResourceType] = [
         .mlModels, .trainingJobs, .jobs, .deployments, .services, .networkPolicies, .pods, .replicaSets,
+        .endpointSlices,
     ]
 }

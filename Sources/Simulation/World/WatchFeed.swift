@@ -14,6 +14,7 @@ final class WatchFeed: Sendable {
 
     private let id: WatchID
     private let plural: String
+    private let replica: Int
     private let server: SimulatedServer
     private let time: SimulatedTime
     private let faults: FaultLayer
@@ -26,6 +27,7 @@ final class WatchFeed: Sendable {
     ) {
         self.id = id
         self.plural = plural
+        self.replica = replica
         self.server = server
         self.time = time
         self.faults = faults
@@ -84,7 +86,7 @@ final class WatchFeed: Sendable {
     private func take() {
         let batch = server.takeEvents(id)
         if batch.lines.isEmpty && !batch.isEnded { return }
-        let due = max(time.monotonicNow() + faults.lag(plural), life.catchesUp)
+        let due = max(time.monotonicNow() + faults.lag(plural, of: replica), life.catchesUp)
         state.withLock { state in
             // A watch never overtakes itself.
             let earliest = max(due, state.lines.last?.due ?? .zero)
