@@ -41,12 +41,21 @@ extension Stories {
                         for name in ["assay-operator", "assay-gateway"] where world.cluster.local != nil {
                             print(try await kubectl("-n", home, "logs", "deployment/\(name)", "--tail=60"))
                         }
+                        try await remove(kubectl)
                         throw error
                     }
-                    for name in ["assay-operator", "assay-gateway"] {
-                        try await kubectl("-n", home, "delete", "deployment", name)
-                    }
+                    try await remove(kubectl)
                 }
+            }
+        }
+
+        /// The stories after this one need a cluster without it.
+        private static func remove(_ kubectl: Administrator) async throws {
+            for name in ["assay-operator", "assay-gateway"] {
+                try await kubectl("-n", home, "delete", "--ignore-not-found", "deployment", name)
+            }
+            for file in ["operator-rbac.yaml", "gateway-rbac.yaml"] {
+                try await kubectl("delete", "--ignore-not-found", "-f", "\(overlay)/\(file)")
             }
         }
 

@@ -83,7 +83,9 @@ package struct RevisionPool<Connection: AnyObject, Request: AnyObject> {
         _ request: Request, avoiding avoided: EndpointID? = nil, bytes: Int, deadline: @autoclosure () -> Duration,
         now: Duration
     ) -> Acquired {
-        if !isHolding, waiting.isEmpty, let index = idlest(avoiding: avoided), let idle = endpoints[index].idle.popLast() {
+        if !isHolding, waiting.isEmpty, let index = idlest(avoiding: avoided),
+            let idle = endpoints[index].idle.popLast()
+        {
             let dial = dialToFreerPod(than: endpoints[index].inUse, avoiding: avoided, now: now)
             endpoints[index].inUse += 1
             return .connection(idle.connection, dial)
@@ -220,7 +222,8 @@ package struct RevisionPool<Connection: AnyObject, Request: AnyObject> {
     /// An exchange is over.
     ///
     /// - Parameter isUsable: whether the connection can carry another one.
-    package mutating func release(_ connection: Connection, _ id: EndpointID, isUsable: Bool, now: Duration) -> Released {
+    package mutating func release(_ connection: Connection, _ id: EndpointID, isUsable: Bool, now: Duration) -> Released
+    {
         guard let index = index(id) else { return .close }
         if !isUsable || endpoints[index].isLeaving {
             endpoints[index].inUse -= 1

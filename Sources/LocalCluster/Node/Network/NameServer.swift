@@ -3,6 +3,12 @@ import Logging
 internal import NIOCore
 internal import NIOPosix
 
+#if canImport(Glibc)
+import Glibc
+#else
+import Musl
+#endif
+
 /// Answers the questions of pods for the cluster's names, by UDP and by TCP.
 struct NameServer: Sendable {
     private let channels: [any Channel]
@@ -12,6 +18,19 @@ struct NameServer: Sendable {
     static func listen(
         on address: String, port: Int, logger: Logger,
         answer: @escaping @Sendable (DNSQuery) -> DNSAnswer
+    ) async throws -> NameServer {
+        for _ in 0..<10 where port == 0 {
+            do {
+                return try await listen(at: address, port: 0, logger, answer)
+            } catch let error as IOError where error.errnoCode == EADDRINUSE {
+                // A port that is free for datagrams may be somebody's connection: another one is not, as a rule.
+            }
+        }
+        return try await listen(at: address, port: port, logger, answer)
+    }
+
+    private static func listen(
+        at address: String, port: Int, _ logger: Logger, _ answer: @escaping @Sendable (DNSQuery) -> DNSAnswer
     ) async throws -> NameServer {
         let group = MultiThreadedEventLoopGroup.singleton
         let datagrams = try await DatagramBootstrap(group: group)

@@ -1,0 +1,20 @@
+import FoundationEssentials
+import JSON
+import Testing
+
+@testable import AssayGateway
+
+/// The dashboard shows what is measured, and all of it.
+@Suite struct DashboardTests {
+    @Test func itAsksForEveryMetricAndForNoOther() throws {
+        let root = #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
+        let text = try String(contentsOfFile: "/\(root)/manifests/dashboards/assay-gateway.json", encoding: .utf8)
+        let panels = try JSONValue(parsing: text)["panels"]?.array ?? []
+        var asked: Set<String> = []
+        for target in panels.flatMap({ $0["targets"]?.array ?? [] }) {
+            let words = (target["expr"]?.string ?? "").split { !$0.isLetter && !$0.isNumber && $0 != "_" }
+            asked.formUnion(words.filter { $0.hasPrefix("assay_") }.map { $0.replacing("_bucket", with: "") })
+        }
+        #expect(asked == Set(GatewayMetrics.descriptions.keys))
+    }
+}
