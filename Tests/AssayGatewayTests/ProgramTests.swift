@@ -32,18 +32,22 @@ import Testing
         #expect(server.patches.isEmpty)
     }
 
-    @Test func afterAConflictItIsReadAgainOnce() async {
+    /// Its controller writes to it just then, and so do other gateways.
+    @Test func afterAConflictItIsReadAgainAFewTimes() async {
         let server = TestServer()
-        server.failScale([(0, ""), (409, "Conflict")])
+        func conflicts(_ count: Int) -> [(Int, String)] {
+            (0..<count).flatMap { _ in [(0, ""), (409, "Conflict")] }
+        }
+        server.failScale(conflicts(4))
         #expect(await Self.wake(server) == .awake)
-        #expect(server.scaleReads == 2 && server.patches.count == 1)
+        #expect(server.scaleReads == 5 && server.patches.count == 1)
         server.setReplicas(0)
-        server.failScale([(0, ""), (409, "Conflict"), (0, ""), (409, "Conflict")])
+        server.failScale(conflicts(5))
         guard case .failed = await Self.wake(server) else {
             Issue.record("not failed")
             return
         }
-        #expect(server.scaleReads == 4 && server.patches.count == 1)
+        #expect(server.scaleReads == 10 && server.patches.count == 1)
     }
 
     @Test func aFailureSaysWhatAndWhy() async {

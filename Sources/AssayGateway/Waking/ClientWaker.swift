@@ -13,15 +13,20 @@ public struct ClientWaker: Waker {
     /// - Parameter client: with the right to get and patch `deployments/scale`.
     public init(client: KubernetesClient) { self.client = client }
 
+    /// While a Deployment falls asleep its controller and other gateways write to it too, each of which is a conflict.
+    private static let attempts = 5
+
     public func wake(_ deployment: ObjectKey) async -> WakeOutcome {
-        do throws(KubernetesError) {
+        var attempt = 1
+        while true {
             do throws(KubernetesError) {
                 return try await scale(deployment)
-            } catch  where error.isConflict {
-                return try await scale(deployment)
+            } catch {
+                guard error.isConflict, attempt < Self.attempts else {
+                    return .failed("\(deployment.name) cannot be woken: \(error)")
+                }
+                attempt += 1
             }
-        } catch {
-            return .failed("\(deployment.name) cannot be woken: \(error)")
         }
     }
 
