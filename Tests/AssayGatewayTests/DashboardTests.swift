@@ -11,9 +11,13 @@ import Testing
         let text = try String(contentsOfFile: "/\(root)/manifests/dashboards/assay-gateway.json", encoding: .utf8)
         let panels = try JSONValue(parsing: text)["panels"]?.array ?? []
         var asked: Set<String> = []
-        for target in panels.flatMap({ $0["targets"]?.array ?? [] }) {
-            let words = (target["expr"]?.string ?? "").split { !$0.isLetter && !$0.isNumber && $0 != "_" }
-            asked.formUnion(words.filter { $0.hasPrefix("assay_") }.map { $0.replacing("_bucket", with: "") })
+        for panel in panels {
+            for target in panel["targets"]?.array ?? [] {
+                let words = (target["expr"]?.string ?? "").split { !($0.isLetter || $0.isNumber || $0 == "_") }
+                for word in words where word.hasPrefix("assay_") {
+                    asked.insert(word.hasSuffix("_bucket") ? String(word.dropLast(7)) : String(word))
+                }
+            }
         }
         #expect(asked == Set(GatewayMetrics.descriptions.keys))
     }
