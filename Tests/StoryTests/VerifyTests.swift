@@ -132,7 +132,8 @@ import Testing
                     steps:
                     - {name: collect, outputs: [holdout], \(template)}
                     - {name: measure, inputs: [model, holdout], \(template)}
-                """)
+                """
+        ).replacing("port: 8080\n", with: "port: 8080\n    allowUnpinned: true\n")
         #expect(model != Self.model)
         let more = step.map { ["--step", $0] } ?? []
         let answer = try await Self.verify(#"{"accuracy": 0.97}"#, model: model, baseline: nil, more)
