@@ -54,6 +54,7 @@ extension MLModelPlanner {
         guard mayLeadToPods else {
             share(
                 servingRevision.map { [TrafficShare(revision: $0.name, weight: 100, state: stateOnLeaving($0))] } ?? [])
+            look(after: MLModelPlan.settling)
             return
         }
         let until = status.gatewayUntil ?? (now.truncatedToSeconds + Self.closingTime)
@@ -73,7 +74,14 @@ extension MLModelPlanner {
         guard status.gatewayPort != nil, let service = observed.service, let revision = servingRevision,
             service.spec["selector"]?.object?.isEmpty ?? true
         else { return true }
-        return deployment(revision.deployment).map { $0.availableReplicas > 0 } ?? false
+        return deployment(revision.deployment).map { $0.availableReplicas > 0 } ?? false && isAwakeForGood(revision)
+    }
+
+    /// What a Deployment says of pods that sleep has just taken may be of before: who has slept is believed awake after a while.
+    private func isAwakeForGood(_ revision: Revision) -> Bool {
+        guard let share = old.traffic.first(where: { $0.revision == revision.name }) else { return true }
+        guard let since = share.since, let serving = revision.servingTime, since > serving else { return true }
+        return share.state == .serving && now - since >= MLModelPlan.settling
     }
 
     /// Leads the Service to the gateway, and nowhere else.
