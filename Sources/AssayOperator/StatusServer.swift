@@ -29,17 +29,14 @@ struct StatusServer: Sendable {
         guard request.method == "GET" || request.method == "HEAD" else {
             return .text("only GET is answered here\n", status: 405)
         }
-        switch request.path {
-        case "/livez", "/healthz": return health(.live)
-        case "/readyz": return health(.ready)
-        case "/metrics":
-            let format = MetricsFormat(accept: request.headers["Accept"])
-            return HTTPServerResponse(
-                status: 200, headers: ["Content-Type": format.contentType, "Vary": "Accept"],
-                body: .bytes(Array(metrics.exposition(format).utf8)))
-        case "/debug/state": return state(request)
-        default: return .text("no such path\n", status: 404)
+        let pages = StatusPages(checks: checks, metrics: metrics)
+        guard let page = pages.page(request.path, accept: request.headers["Accept"]) else {
+            return request.path == "/debug/state" ? state(request) : .text("no such path\n", status: 404)
         }
+        var response = HTTPServerResponse(
+            status: page.status, headers: ["Content-Type": page.contentType], body: .bytes(Array(page.text.utf8)))
+        if page.variesByAccept { response.headers["Vary"] = "Accept" }
+        return response
     }
 
     private func state(_ request: HTTPServerRequest) -> HTTPServerResponse {
@@ -56,10 +53,5 @@ struct StatusServer: Sendable {
         answer.headers["Vary"] = "Accept"
         answer.headers["Cache-Control"] = "no-store"
         return answer
-    }
-
-    private func health(_ endpoint: HealthChecks.Endpoint) -> HTTPServerResponse {
-        let report = checks.report(endpoint)
-        return .text(report.text, status: report.httpStatus)
     }
 }

@@ -23,20 +23,13 @@ struct GatewayStatusServer: Sendable {
         guard request.method == "GET" || request.method == "HEAD" else {
             return .text("only GET is answered here\n", status: 405)
         }
-        switch request.path {
-        case "/livez", "/healthz": return health(.live)
-        case "/readyz": return health(.ready)
-        case "/metrics":
-            let format = MetricsFormat(accept: request.headers["Accept"])
-            return HTTPServerResponse(
-                status: 200, headers: ["Content-Type": format.contentType, "Vary": "Accept"],
-                body: .bytes(Array(metrics.exposition(format).utf8)))
-        default: return .text("no such path\n", status: 404)
+        let pages = StatusPages(checks: checks, metrics: metrics)
+        guard let page = pages.page(request.path, accept: request.headers["Accept"]) else {
+            return .text("no such path\n", status: 404)
         }
-    }
-
-    private func health(_ endpoint: HealthChecks.Endpoint) -> HTTPServerResponse {
-        let report = checks.report(endpoint)
-        return .text(report.text, status: report.httpStatus)
+        var response = HTTPServerResponse(
+            status: page.status, headers: ["Content-Type": page.contentType], body: .bytes(Array(page.text.utf8)))
+        if page.variesByAccept { response.headers["Vary"] = "Accept" }
+        return response
     }
 }
