@@ -15,9 +15,15 @@ import Testing
         struct Silent: Error {}
 
         let answers = Locked<[String: GatewayLoad]>([:])
+        /// Answers of the first pod wait for this, and say that they do.
+        let hold = Locked<(gate: AsyncStream<Void>, reached: AsyncStream<Void>.Continuation)?>(nil)
 
         func load(of address: String, by access: GatewayAccess) async throws -> GatewayLoad {
             guard let answer = answers.withLock({ $0[address] }) else { throw Silent() }
+            if let hold = hold.withLock({ $0 }), address == "10.0.0.1" {
+                hold.reached.yield()
+                for await _ in hold.gate {}
+            }
             return answer
         }
     }
@@ -136,6 +142,27 @@ import Testing
         }
         #expect(world.loads.observe(world.key)?.desired == 2, "14 at a time, of 7 each")
         #expect(world.queue.count == 1)
+    }
+
+    /// A round that began before may end after one that was asked when the Deployment had been read.
+    @Test func anAnswerThatWasAskedForEarlierIsNotTakenForNewer() async throws {
+        let world = try World(["minReplicas": 0, "maxReplicas": 5])
+        world.say(1, (0, 0), (0, 0))
+        await world.round()
+        world.say(2, (7, 0), (7, 0))
+        let (gate, open) = AsyncStream.makeStream(of: Void.self)
+        let (reached, reach) = AsyncStream.makeStream(of: Void.self)
+        world.pods.hold.withLock { $0 = (gate, reach) }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { await world.loads.ask() }
+            for await _ in reached { break }
+            world.pods.hold.withLock { $0 = nil }
+            world.say(3, (9, 0), (9, 0))
+            await world.loads.ask()
+            open.finish()
+            try await group.waitForAll()
+        }
+        #expect(world.loads.observe(world.key)?.reports["a"]?.requests == 9)
     }
 
     @Test func whoDoesNotLeadForgets() async throws {

@@ -18,6 +18,9 @@ final class GatewayLoads: Sendable {
         var models: [ObjectKey: Model] = [:]
         /// The newest answers, by the pods' uids.
         var answers: [String: GatewayLoad] = [:]
+        /// How often it was asked, and which time the answers are of.
+        var asked = 0
+        var answered = 0
         /// Those up to which the windows reach.
         var counted: [String: GatewayLoad] = [:]
         var canaries: [ObjectKey: CanaryCount] = [:]
@@ -62,24 +65,35 @@ final class GatewayLoads: Sendable {
     /// Asks once, and puts into the queue whom it concerns.
     func round(queue: WorkQueue) async {
         guard isLeader() else {
-            state.withLock { $0 = State() }
+            // What was asked before comes for nobody.
+            state.withLock { state in
+                let asked = state.asked
+                state = State()
+                (state.asked, state.answered) = (asked, asked)
+            }
             return
         }
         await ask()
         for key in digest() { queue.add(key) }
     }
 
-    /// Asks every pod now; who does not answer has no answer.
+    /// Asks every pod now; who does not answer has no answer. What was asked earlier and comes later is not taken for newer.
     func ask() async {
-        let answers: [String: GatewayLoad]
+        let number = state.withLock { state in
+            state.asked += 1
+            return state.asked
+        }
+        var answers: [String: GatewayLoad] = [:]
         do {
-            guard let access = try await access() else { return }
-            answers = await ask(by: access)
+            if let access = try await access() { answers = await ask(by: access) }
         } catch {
             complaints.tell("access", "the gateway cannot be asked", "\(error)")
-            answers = [:]
         }
-        state.withLock { $0.answers = answers }
+        state.withLock { state in
+            guard number > state.answered else { return }
+            state.answers = answers
+            state.answered = number
+        }
     }
 
     private func ask(by access: GatewayAccess) async -> [String: GatewayLoad] {
