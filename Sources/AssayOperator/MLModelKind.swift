@@ -31,11 +31,7 @@ struct MLModelKind: Reconciled {
     func observe(_ key: ObjectKey, live: Bool) async throws(KubernetesError) -> MLModelObservation? {
         guard var observation = live ? try await read(key) : cached(key) else { return nil }
         let spec = observation.model.spec.value
-        let templates =
-            spec.map {
-                ($0.training.spec.templates + ($0.evaluation?.steps ?? []).map(\.template) + [$0.serving.template]
-                    + $0.validation.tests.map(\.template)).map(\.json)
-            } ?? []
+        let templates = (spec?.templates ?? []).map(\.json)
         observation.policy = try await policies.policy(
             namespace: key.namespace ?? "", templates: templates, live: live)
         observation.operatorImage = operatorImage()

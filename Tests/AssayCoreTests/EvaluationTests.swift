@@ -418,6 +418,15 @@ import Testing
         #expect(problems.contains { $0.hasPrefix(words) }, "\(problems)")
     }
 
+    /// What a template may name, a service account, is looked up by this list.
+    @Test func itsTemplatesAreAmongThoseThatAreLookedAt() throws {
+        for model in [try model(), try given()] {
+            let spec = try #require(try MLModel(json: model).spec.value)
+            let steps = try #require(spec.evaluation).steps.map(\.template)
+            #expect(steps.allSatisfy(spec.templates.contains) && spec.templates.contains(spec.serving.template))
+        }
+    }
+
     @Test func theseStand() throws {
         #expect(try MLModel(json: try model()).problems.isEmpty)
         #expect(try MLModel(json: try given()).problems.isEmpty)

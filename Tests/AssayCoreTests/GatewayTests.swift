@@ -226,6 +226,32 @@ import Testing
         #expect(world.get(.services, "wine") == before && world.status["gatewayPort"] != nil)
     }
 
+    @Test(
+        arguments: [
+            (["hosts": ["Wine.example.com"]], "spec.serving.hosts[0]: \"Wine.example.com\" is no name of a host"),
+            (["hosts": .array((0..<17).map { .string("h\($0)") })], "spec.serving.hosts: has more than 16 entries"),
+            (["gateway": false, "retry": "Idempotent"], "spec.serving.retry: is for the gateway"),
+            (["gateway": false, "hosts": ["wine"]], "spec.serving.hosts: is for the gateway"),
+        ] as [(JSONValue, String)])
+    func aMistakeInWhatTheGatewayIsToldIsNamed(_ fields: JSONValue, _ words: String) throws {
+        let model = try Sample.model { $0["spec", "serving"] = $0["spec", "serving"]?.merging(patch: fields) }
+        let problems = try MLModel(json: model).problems.map { "\($0.path): \($0.message)" }
+        #expect(problems.contains { $0.hasPrefix(words) }, "\(problems)")
+    }
+
+    /// What the gateway is told makes no other revision.
+    @Test func whatTheGatewayIsToldRollsNothingOut() throws {
+        var world = try serving(try Self.gateway())
+        let revision = world.status["revision"]
+        world.change {
+            $0["spec", "serving", "hosts"] = ["wine.example.com"]
+            $0["spec", "serving", "retry"] = "Idempotent"
+        }
+        try world.settle()
+        #expect(world.status["revision"] == revision && world.all(.deployments).count == 1)
+        #expect(try MLModel(json: try Sample.model { $0["spec", "serving", "hosts"] = ["a.b"] }).problems.isEmpty)
+    }
+
     // MARK: Ports
 
     @Test func theOlderOfTwoKeepsAPortAndTheOtherTakesAnother() throws {

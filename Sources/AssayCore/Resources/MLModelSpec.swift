@@ -58,6 +58,12 @@ public struct MLModelSpec: Sendable, Hashable {
         return result
     }
 
+    /// The templates of all pods that somebody has written.
+    public var templates: [PodTemplate] {
+        training.spec.templates + (evaluation?.steps ?? []).map(\.template) + validation.tests.map(\.template)
+            + [serving.template]
+    }
+
     /// What each run is to do: to train, or to take what is there.
     public var training: Training { givenTraining ?? Training(spec: TrainingJobSpec(artifact: artifact)) }
 }
@@ -165,6 +171,16 @@ extension MLModelSpec {
         /// How a candidate gets requests little by little; nil where it gets all of them at once.
         public var rollout: RolloutSpec?
 
+        /// Whether a request that was sent may be sent again; only where its method is safe unless given.
+        public var retry: Retry?
+        /// Names under which the port that all models share knows it.
+        public var hosts: [String]
+
+        public enum Retry: String, Sendable, Hashable, CaseIterable {
+            /// Any, for acting on one twice is as good as once.
+            case idempotent = "Idempotent"
+        }
+
         public static let defaultProgressDeadline = 600
         public static let defaultScaleDownDelay = Duration.seconds(30)
 
@@ -172,8 +188,10 @@ extension MLModelSpec {
             template: PodTemplate, port: Int, replicas: Int? = nil, allowUnpinned: Bool? = nil,
             imageFrom: [ImageFrom] = [], artifacts: [String] = [], progressDeadlineSeconds: Int? = nil,
             surge: Int? = nil, gateway: Bool? = nil, autoscaling: Autoscaling? = nil, scaleDownDelay: String? = nil,
-            rollout: RolloutSpec? = nil
+            rollout: RolloutSpec? = nil, retry: Retry? = nil, hosts: [String] = []
         ) {
+            self.retry = retry
+            self.hosts = hosts
             self.scaleDownDelay = scaleDownDelay
             self.rollout = rollout
             self.autoscaling = autoscaling
@@ -200,6 +218,8 @@ extension MLModelSpec {
             gateway = try cursor["gateway"].optionalBool()
             autoscaling = cursor["autoscaling"].exists ? try Autoscaling(json: cursor["autoscaling"]) : nil
             scaleDownDelay = try cursor["scaleDownDelay"].optionalString()
+            retry = try cursor["retry"].optionalEnum()
+            hosts = try cursor["hosts"].map { element throws(JSONShapeError) in try element.string() }
             rollout = cursor["rollout"].exists ? try RolloutSpec(json: cursor["rollout"]) : nil
         }
 
@@ -213,6 +233,8 @@ extension MLModelSpec {
             result["autoscaling"] = autoscaling?.json
             result["scaleDownDelay"] = JSONValue(scaleDownDelay)
             result["rollout"] = rollout?.json
+            result["retry"] = JSONValue(retry?.rawValue)
+            if !hosts.isEmpty { result["hosts"] = JSONValue(hosts) }
             return result
         }
 

@@ -210,6 +210,20 @@ extension MLModelSpec.Serving {
                 .init("\(Self.path).autoscaling", "goes by what the gateway measures; remove it, or gateway: false"))
         }
         problems += changeProblems
+        if hosts.count > Bounds.hosts {
+            problems.append(.init("\(Self.path).hosts", "has more than \(Bounds.hosts) entries"))
+        }
+        for (index, host) in hosts.enumerated() where !Bounds.isSubdomain(host) {
+            problems.append(
+                .init(
+                    "\(Self.path).hosts[\(index)]",
+                    "\"\(Text.limited(host, to: 80))\" is no name of a host in lower case"))
+        }
+        if gateway == false {
+            for (field, isThere) in [("retry", retry != nil), ("hosts", !hosts.isEmpty)] where isThere {
+                problems.append(.init("\(Self.path).\(field)", "is for the gateway; remove it, or gateway: false"))
+            }
+        }
         if let surge, !(0...1).contains(surge) { problems.append(.init("\(Self.path).surge", "must be 0 or 1")) }
         if let progressDeadlineSeconds, progressDeadlineSeconds < 1 {
             problems.append(.init("\(Self.path).progressDeadlineSeconds", "must be at least 1"))

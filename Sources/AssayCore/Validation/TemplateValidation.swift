@@ -84,6 +84,7 @@ enum Bounds {
     static let parameterValue = 1024
     static let steps = 32
     static let given = 512
+    static let hosts = 16
     /// That one step reads, or makes.
     static let artifacts = 16
     /// That one step runs on.
