@@ -5,7 +5,7 @@ import KubernetesModel
 /// Watches over the protocol of sleep and waking, and counts how often it ran.
 ///
 /// Confined to the simulation's thread, which is that of all writes.
-final class SleepCheck: @unchecked Sendable {
+final class SleepCheck: @unchecked Sendable {  // Safe: one job at a time; see `World.run()`.
     private let network: PodNetwork
     private let traffic: Traffic
     private let fail: (Violation) -> Void

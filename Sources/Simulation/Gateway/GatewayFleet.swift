@@ -9,7 +9,7 @@ import KubernetesModel
 import Logging
 
 /// The gateway's pods, each a process that is started again whenever it ends. Confined to the simulation's thread.
-final class GatewayFleet: @unchecked Sendable {
+final class GatewayFleet: @unchecked Sendable {  // Safe: one job at a time; see `World.run()`.
     static let namespace = "assay-system"
     /// By which faults tell gateways from operators.
     static func replica(_ slot: Int) -> Int { 100 + slot }

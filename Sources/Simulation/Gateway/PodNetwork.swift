@@ -4,7 +4,7 @@ import ControllerRuntime
 /// The pods that serve, as those see them who connect to them: each at an address of its own, from when it listens until it goes.
 ///
 /// Confined to the simulation's thread, as all that is called by its alarms and its jobs: see ``World/run()``.
-final class PodNetwork: @unchecked Sendable {
+final class PodNetwork: @unchecked Sendable {  // Safe: one job at a time; see `World.run()`.
     private let time: SimulatedTime
     private let random: Locked<SeededGenerator>
     /// By address; those that are gone stay, so that no address comes twice.
@@ -111,7 +111,7 @@ final class PodNetwork: @unchecked Sendable {
 }
 
 /// A pod as it is on the network. Confined to the simulation's thread.
-final class ServingPod: @unchecked Sendable {
+final class ServingPod: @unchecked Sendable {  // Safe: one job at a time; see `World.run()`.
     let uid: String
     let address: String
     let revision: String
@@ -136,7 +136,7 @@ final class ServingPod: @unchecked Sendable {
 }
 
 /// A connection of a gateway's to a pod. Confined to the simulation's thread.
-final class PodConnection: @unchecked Sendable {
+final class PodConnection: @unchecked Sendable {  // Safe: one job at a time; see `World.run()`.
     let pod: ServingPod
     /// In the pool that has it.
     var endpoint = 0

@@ -6,7 +6,7 @@ import KubernetesModel
 
 /// A process of the gateway, without its network: what it knows, chooses, holds and reports is the gateway's own code.
 /// Confined to the simulation's thread.
-final class SimulatedGateway: @unchecked Sendable {
+final class SimulatedGateway: @unchecked Sendable {  // Safe: one job at a time; see `World.run()`.
     private static let loopCount = 2
 
     /// A revision that is to be woken.

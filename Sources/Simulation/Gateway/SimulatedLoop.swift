@@ -3,7 +3,7 @@ import AssayGateway
 import KubernetesModel
 
 /// One event loop of a simulated gateway, and the story's model as that loop sees it. Confined to the simulation's thread.
-final class SimulatedLoop: @unchecked Sendable {
+final class SimulatedLoop: @unchecked Sendable {  // Safe: one job at a time; see `World.run()`.
     let time: SimulatedTime
     let network: PodNetwork
     let limits = GatewayLimits()

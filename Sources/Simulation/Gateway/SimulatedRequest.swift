@@ -1,7 +1,7 @@
 import AssayGateway
 
 /// A user's request. Confined to the simulation's thread.
-final class SimulatedRequest: @unchecked Sendable {
+final class SimulatedRequest: @unchecked Sendable {  // Safe: one job at a time; see `World.run()`.
     /// What its client gets.
     enum Answer {
         /// Of a pod.

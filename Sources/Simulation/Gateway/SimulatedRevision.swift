@@ -4,7 +4,7 @@ import Concurrency
 
 /// Carries out, on one loop of a simulated gateway, what the pool of a revision decides: as the gateway's own does with
 /// real connections. Confined to the simulation's thread.
-final class SimulatedRevision: @unchecked Sendable {
+final class SimulatedRevision: @unchecked Sendable {  // Safe: one job at a time; see `World.run()`.
     private var state: RevisionState<PodConnection, SimulatedRequest>
     let shared: SharedRevision
     private unowned let loop: SimulatedLoop

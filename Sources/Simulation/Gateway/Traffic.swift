@@ -8,7 +8,7 @@ import KubernetesModel
 /// Users who send requests to the model's Service now and then, with pauses in which it may fall asleep, and what they get.
 ///
 /// Confined to the simulation's thread.
-final class Traffic: @unchecked Sendable {
+final class Traffic: @unchecked Sendable {  // Safe: one job at a time; see `World.run()`.
     /// Where the Service leads, as a node knows it.
     private struct Way: Hashable {
         var selector: String?
