@@ -16,11 +16,15 @@ struct ReflectorTests {
         let reflector: Reflector<TestPod>
         let metrics = MetricsRegistry()
 
-        init(seed: UInt64 = 7, namespace: String? = nil, labelSelector: String? = nil) {
+        init(
+            seed: UInt64 = 7, namespace: String? = nil, labelSelector: String? = nil,
+            condition: (@Sendable () async throws(KubernetesError) -> Bool)? = nil
+        ) {
             changes = ChangeLog(store)
             let client = KubernetesClient(transport: server, time: time, retry: .never)
             reflector = Reflector(
-                client: client, type: .pods, namespace: namespace, labelSelector: labelSelector, store: store,
+                client: client, type: .pods, namespace: namespace, labelSelector: labelSelector,
+                condition: condition, store: store,
                 time: time, seed: seed, logger: quiet, metrics: metrics)
         }
 
@@ -43,6 +47,26 @@ struct ReflectorTests {
         func passBackoff() async {
             await time.waitForSleepers(1)
             time.advance(by: .seconds(30))
+        }
+    }
+
+    @Test("of a kind that the server has not is empty and in sync, and follows it once it is there")
+    func condition() async throws {
+        let isThere = Locked(false)
+        let asked = Locked(0)
+        let bed = Bed(condition: { () throws(KubernetesError) in
+            asked.withLock { $0 += 1 }
+            return isThere.withLock { $0 }
+        })
+        try await bed.run {
+            try await bed.store.waitForSync()
+            #expect(bed.store.count == 0)
+            await bed.time.waitForSleepers(1)
+            #expect(bed.reflector.status.lastError == nil && asked.withLock { $0 } == 1)
+            isThere.withLock { $0 = true }
+            bed.time.advance(by: .seconds(60))
+            _ = await bed.synced([pod("a", "1")], version: "10")
+            #expect(bed.store.count == 1 && asked.withLock { $0 } == 2)
         }
     }
 

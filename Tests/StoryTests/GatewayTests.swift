@@ -3,6 +3,7 @@ import Concurrency
 import JSON
 import KubernetesClient
 import KubernetesModel
+import Subprocess
 import TestCluster
 import Testing
 
@@ -59,6 +60,29 @@ extension Stories {
             }
         }
 
+        /// What kubectl is told that forwards a port of this machine to the model.
+        private static func portForward(_ world: StoryWorld) async throws -> String {
+            let program = try #require(ProgramUnderTest.assay)
+            let result = try await Subprocess.run(
+                .name("env"),
+                arguments: [
+                    program, "port-forward", "wine", "9999", "-n", world.namespace, "--kubectl", "echo", "--kubeconfig",
+                    world.cluster.kubeconfigPath,
+                ], input: .none, output: .string(limit: 1 << 16), error: .string(limit: 1 << 16))
+            #expect(result.terminationStatus.isSuccess, "\(result.standardError)")
+            return result.standardOutput
+        }
+
+        /// kubectl forwards to Services with selectors by itself.
+        @Test func withoutAGatewayPortsAreForwardedToTheService() async throws {
+            try await StoryWorld.run(on: .local) { world in
+                try await world.apply(yaml: ToyModel().yaml)
+                let words = try await Self.portForward(world)
+                #expect(
+                    words.hasSuffix("--namespace \(world.namespace) port-forward service/wine 9999:80\n"), "\(words)")
+            }
+        }
+
         private static func replicas(_ world: StoryWorld) async throws -> Int {
             let ofModel = ListOptions(labelSelector: "\(Label.model)=wine")
             let all = try await world.client.listAll(.deployments, namespace: world.namespace, ofModel).items
@@ -86,6 +110,9 @@ extension Stories {
                 #expect(service["spec", "selector"] == nil && service["spec", "ports"]?[0]?["targetPort"]?.int == port)
                 let first = try await world.ask()
                 #expect(first.status == 200, "\(first)")
+                let words = try await Self.portForward(world)
+                #expect(words.contains("--namespace \(Self.home) port-forward pod/assay-gateway-"), "\(words)")
+                #expect(words.hasSuffix(" 9999:\(port)\n"), "\(words)")
 
                 try await Self.waitForSleep(world)
                 let asleep = try await world.client.get(.mlModels, world.key("wine"))
