@@ -1,6 +1,5 @@
 import ArgumentParser
 import AssayCore
-import CredentialPlugins
 import CurlTransport
 import KubernetesClient
 import KubernetesModel
@@ -20,13 +19,11 @@ struct ExportCommand: AsyncParsableCommand {
     @Option(help: "The revision; the one that serves unless given.") var revision: String?
     @Option(name: [.customShort("n"), .long], help: "The namespace; that of the kubeconfig's context unless given.")
     var namespace: String?
-    @Option(help: "A kubeconfig file.") var kubeconfig: String?
-    @Option(help: "The context of the kubeconfig to use instead of its current one.") var context: String?
+    @OptionGroup var cluster: ClusterOptions
     @Flag(help: "The artifacts have been copied to a store that the other cluster reaches.") var copied = false
 
     mutating func run() async throws {
-        let cluster = try ClientConfiguration.discover(
-            kubeconfig: kubeconfig, context: context, trust: KubeconfigTrust(plugins: SubprocessPluginRunner()))
+        let cluster = try self.cluster.discover()
         let transport = try CurlTransport(cluster.transport)
         defer { transport.shutdown() }
         let client = KubernetesClient(transport: transport, credentials: cluster.credentials)

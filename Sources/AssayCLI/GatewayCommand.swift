@@ -2,7 +2,6 @@ import ArgumentParser
 import AssayGateway
 import AssayOperator
 import ControllerRuntime
-import CredentialPlugins
 import CurlTransport
 import HTTPTransport
 import KubernetesClient
@@ -21,11 +20,7 @@ struct GatewayCommand: AsyncParsableCommand {
             """
     )
 
-    @Option(help: "A kubeconfig file.")
-    var kubeconfig: String?
-
-    @Option(help: "The context of the kubeconfig to use instead of its current one.")
-    var context: String?
+    @OptionGroup var cluster: ClusterOptions
 
     @Option(help: "The only namespace whose models are served. All unless given.")
     var namespace: String?
@@ -74,8 +69,7 @@ struct GatewayCommand: AsyncParsableCommand {
 
     func run() async throws {
         let logger = log.logger("gateway")
-        let cluster = try ClientConfiguration.discover(
-            kubeconfig: kubeconfig, context: context, trust: KubeconfigTrust(plugins: SubprocessPluginRunner()))
+        let cluster = try self.cluster.discover()
         let transport = try CurlTransport(cluster.transport)
         defer { transport.shutdown() }
         var limits = GatewayLimits()

@@ -1,6 +1,5 @@
 import ArgumentParser
 import ControllerRuntime
-import CredentialPlugins
 import CurlTransport
 import KubernetesClient
 import LocalCluster
@@ -15,11 +14,7 @@ struct NodeCommand: AsyncParsableCommand {
             "A client of the API as a kubelet is. For trying things out; it isolates less than a container does."
     )
 
-    @Option(help: "A kubeconfig file whose user may act as a node.")
-    var kubeconfig: String?
-
-    @Option(help: "The context of the kubeconfig to use instead of its current one.")
-    var context: String?
+    @OptionGroup var cluster: ClusterOptions
 
     @Option(help: "The node's name.")
     var name = "local"
@@ -37,8 +32,7 @@ struct NodeCommand: AsyncParsableCommand {
 
     func run() async throws {
         let logger = log.logger("node")
-        let cluster = try ClientConfiguration.discover(
-            kubeconfig: kubeconfig, context: context, trust: KubeconfigTrust(plugins: SubprocessPluginRunner()))
+        let cluster = try self.cluster.discover()
         let transport = try CurlTransport(cluster.transport)
         defer { transport.shutdown() }
         var options = NodeOptions(name: name, dataDirectory: try absolute(dataDirectory))

@@ -2,7 +2,6 @@ import ArgumentParser
 import AssayCore
 import AssayOperator
 import ControllerRuntime
-import CredentialPlugins
 import CurlTransport
 import FoundationEssentials
 import HTTPTransport
@@ -23,11 +22,7 @@ struct OperatorCommand: AsyncParsableCommand {
             """
     )
 
-    @Option(help: "A kubeconfig file.")
-    var kubeconfig: String?
-
-    @Option(help: "The context of the kubeconfig to use instead of its current one.")
-    var context: String?
+    @OptionGroup var cluster: ClusterOptions
 
     @Option(help: "The only namespace to work in. All unless given.")
     var namespace: String?
@@ -82,8 +77,7 @@ struct OperatorCommand: AsyncParsableCommand {
 
     func run() async throws {
         let logger = log.logger("operator")
-        let cluster = try ClientConfiguration.discover(
-            kubeconfig: kubeconfig, context: context, trust: KubeconfigTrust(plugins: SubprocessPluginRunner()))
+        let cluster = try self.cluster.discover()
         let transport = try CurlTransport(cluster.transport)
         let gatewayReader = CurlGatewayReader()
         defer {

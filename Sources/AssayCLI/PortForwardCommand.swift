@@ -1,7 +1,6 @@
 import ArgumentParser
 import AssayCore
 import AssayOperator
-import CredentialPlugins
 import CurlTransport
 import JSON
 import KubernetesClient
@@ -28,8 +27,7 @@ struct PortForwardCommand: AsyncParsableCommand {
     @Option(name: [.customShort("n"), .long], help: "The namespace; that of the kubeconfig's context unless given.")
     var namespace: String?
     @Option(help: "The namespace of the gateway's pods.") var gatewayNamespace = "assay-system"
-    @Option(help: "A kubeconfig file.") var kubeconfig: String?
-    @Option(help: "The context of the kubeconfig to use instead of its current one.") var context: String?
+    @OptionGroup var cluster: ClusterOptions
     @Option(help: "The kubectl to run.") var kubectl = "kubectl"
 
     func validate() throws {
@@ -37,12 +35,11 @@ struct PortForwardCommand: AsyncParsableCommand {
     }
 
     mutating func run() async throws {
-        let cluster = try ClientConfiguration.discover(
-            kubeconfig: kubeconfig, context: context, trust: KubeconfigTrust(plugins: SubprocessPluginRunner()))
+        let cluster = try self.cluster.discover()
         let target = try await target(in: cluster)
         var arguments = [kubectl]
-        if let kubeconfig { arguments += ["--kubeconfig", kubeconfig] }
-        if let context { arguments += ["--context", context] }
+        if let kubeconfig = self.cluster.kubeconfig { arguments += ["--kubeconfig", kubeconfig] }
+        if let context = self.cluster.context { arguments += ["--context", context] }
         arguments += ["--namespace", target.namespace, "port-forward", target.object, "\(port):\(target.port)"]
         try Self.become(arguments)
     }

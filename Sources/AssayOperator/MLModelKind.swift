@@ -47,6 +47,7 @@ struct MLModelKind: Reconciled {
         if live, isDraining { await loads?.ask() }
         observation.gateway?.scaling = loads?.observe(key)
         observation.gateway?.canary = loads?.canary(key)
+        observation.gateway?.service = loads?.service(key)
         observation.isLive = live
         return observation
     }

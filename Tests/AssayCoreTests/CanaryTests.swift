@@ -34,7 +34,7 @@ import Testing
         #expect(try world.settle() == 0)
     }
 
-    @Test func whatServedStaysWarmForAWhileAndGoesThen() throws {
+    @Test func whatServedStaysWarmForAWhileAndRestsThen() throws {
         for (given, seconds) in [(nil, 30), ("90s", 90)] as [(String?, Int64)] {
             var world = try World.canary(["steps": [["weight": 50, "pause": "0s"]]]) {
                 $0["spec", "serving", "scaleDownDelay"] = JSONValue(given)
@@ -43,7 +43,7 @@ import Testing
             try world.pass(seconds - 1)
             #expect(world.all(.deployments).count == 2)
             try world.pass(1)
-            #expect(world.all(.deployments).count == 1 && world.shares == ["2 100 Serving"])
+            #expect(world.awake.count == 1 && world.shares == ["2 100 Serving"])
             #expect(try world.settle() == 0)
         }
     }
@@ -52,7 +52,7 @@ import Testing
         var world = try World.canary { $0["spec", "serving", "rollout"] = nil }
         #expect(world.shares == ["2 100 Serving", "1 0 Warm"])
         try world.pass(30)
-        #expect(world.all(.deployments).count == 1)
+        #expect(world.awake.count == 1)
     }
 
     @Test func withoutAGatewayACandidateServesAtOnce() throws {

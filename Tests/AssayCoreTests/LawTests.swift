@@ -65,7 +65,7 @@ import Testing
                 #expect(world.created == reference.created, "crash at \(step).\(write)")
                 #expect(world.status["revision"] == reference.status["revision"])
                 #expect(world.status["runs"] == reference.status["runs"])
-                #expect(world.all(.deployments).count == 1)
+                #expect(world.awake.count == 1)
             }
         }
     }

@@ -57,7 +57,7 @@ import Testing
         #expect(world.status["revision"] != first)
         world.now = world.now + .seconds(60)
         try world.settle()
-        #expect(world.all(.deployments).count == 1)
+        #expect(world.awake.count == 1)
         world.change { $0["spec", "training", "template", "spec", "seed"] = 42 }
         try world.settle()
         world.makeDeploymentsAvailable()
@@ -109,7 +109,7 @@ import Testing
         #expect(world.get(.services, "wine")?["spec", "ports"]?[0]?["targetPort"] == 9090)
         world.now = world.now + .seconds(6)
         try world.settle()
-        #expect(world.all(.deployments).count == 1)
+        #expect(world.awake.count == 1)
         #expect(world.created.filter { $0.hasPrefix("TrainingJob") }.count == 1)
     }
 

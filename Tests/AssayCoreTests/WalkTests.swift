@@ -152,7 +152,7 @@ private struct Walk {
         try walk.world.settle()
         #expect(walk.world.status["phase"] == "Serving", "\(trail)")
         #expect(walk.world.status["replicas"] == 2)
-        #expect(walk.world.all(.deployments).count == 1)
+        #expect(walk.world.awake.count == 1)
         #expect(try walk.world.settle() == 0)
         let object = try #require(walk.world.get(.mlModels, "wine"))
         #expect(KStatus.compute(object).phase == .current)

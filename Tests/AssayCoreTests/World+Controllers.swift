@@ -6,7 +6,7 @@ import KubernetesModel
 extension World {
     static let digest = "sha256:" + String(repeating: "ab12", count: 16)
 
-    private mutating func addPod(
+    mutating func addPod(
         owner: JSONValue, kind: String, template: JSONValue, name: String, status: JSONValue
     ) {
         let metadata: JSONValue = [
@@ -81,6 +81,9 @@ extension World {
             $0["status", "completionTime"] = .string(time)
         }
     }
+
+    /// The Deployments that are to have pods.
+    var awake: [JSONValue] { all(.deployments).filter { $0["spec", "replicas"] != 0 } }
 
     /// Every Deployment gets the replicas it wants.
     mutating func makeDeploymentsAvailable() {

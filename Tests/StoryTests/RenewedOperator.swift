@@ -37,24 +37,15 @@ final class RenewedOperator: Sendable {
     ) async throws -> (changes: Int, status: TerminationStatus) {
         let program = try #require(ProgramUnderTest.assay)
         let changes = Locked(0)
-        let result = try await Subprocess.run(
-            .name("env"),
-            arguments: [program, "operator", "--kubeconfig", kubeconfig, "--health-address", "none"],
-            input: .none, output: .discarded, error: .discarded
-        ) { execution in
-            do {
-                try await self.makeModel()
-                repeat {
-                    try await self.change(changes.withLock { $0 })
-                    changes.withLock { $0 += 1 }
-                } while !isOver()
-                try execution.send(signal: .terminate)
-            } catch {
-                try execution.send(signal: .kill)
-                throw error
-            }
+        let command = [program, "operator", "--kubeconfig", kubeconfig, "--health-address", "none"]
+        let status = try await ProgramRun(command: command).during(endedBy: .terminate) {
+            try await self.makeModel()
+            repeat {
+                try await self.change(changes.withLock { $0 })
+                changes.withLock { $0 += 1 }
+            } while !isOver()
         }
-        return (changes.withLock { $0 }, result.terminationStatus)
+        return (changes.withLock { $0 }, status)
     }
 
     /// Returns when ``run(until:)`` is done, and says how it went.

@@ -62,7 +62,9 @@ struct RightsStory: Sendable {
     static let secondRevision = RightsStory(
         begin: { world in
             try await serve(world)
-            try await world.apply(yaml: model(seconds: 3601))
+            // With a longer history the first one's Deployment is kept, to go back to.
+            try await world.apply(
+                yaml: model(seconds: 3601).replacing("\n  training:\n", with: "\n  revisionHistoryLimit: 1\n  training:\n"))
         },
         isOver: { world in
             let model = try await world.model()

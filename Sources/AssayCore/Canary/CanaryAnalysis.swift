@@ -24,7 +24,7 @@ enum CanaryAnalysis: Sendable, Hashable {
     }
 
     /// A bound that is exceeded, whatever the requests that are missing would be like.
-    private static func violation(_ load: RevisionLoad, _ rules: RolloutSpec.Analysis) -> String? {
+    static func violation(_ load: RevisionLoad, _ rules: RolloutSpec.Analysis) -> String? {
         let least = rules.neededRequests
         if let most = rules.maxErrorRate, let rate = load.errorRate(ofAtLeast: least), rate > most {
             return "\(load.errors) of \(load.requests) requests failed (maxErrorRate \(Number.short(most)))"

@@ -28,7 +28,9 @@ extension MLModelPlanner {
             guard let revision = status.revisions.last(where: { $0.name == share.revision }),
                 let child = deployment(revision.deployment), child.replicas > 0, !child.metadata.isBeingDeleted
             else { continue }
-            let delay = revision.servingTime == nil ? MLModelPlan.settling : spec.serving.warmTime
+            // What has become bad is not wanted again.
+            let isWanted = revision.servingTime != nil && revision.state != .failed
+            let delay = isWanted ? spec.serving.warmTime : MLModelPlan.settling
             let since = share.state == .warm ? share.since ?? now : now
             guard now - since < delay else { continue }
             look(after: delay - (now - since))

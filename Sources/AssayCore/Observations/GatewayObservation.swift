@@ -17,6 +17,8 @@ public struct GatewayObservation: Sendable, Hashable {
     public var scaling: ScalingObservation?
     /// What they have measured of its canary; nil where nobody has looked.
     public var canary: CanaryCount?
+    /// What they have measured of the revision that serves; nil where nobody has looked.
+    public var service: ServiceCount?
     /// Of the kind that the server has: discovery/v1 EndpointSlices, or on old ones v1 Endpoints.
     public var servesSlices: Bool
 

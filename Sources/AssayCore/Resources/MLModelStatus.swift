@@ -55,6 +55,8 @@ public struct MLModelStatus: Sendable, Hashable {
     public var traffic: [TrafficShare]
     /// How far the candidate is on its way to them; nil where none is on it.
     public var rollout: RolloutStatus?
+    /// That what serves has become bad; nil while it is good.
+    public var rollback: RollbackStatus?
     public var lastHandledReconcileAt: String?
 
     public init() {
@@ -87,6 +89,7 @@ public struct MLModelStatus: Sendable, Hashable {
         trafficGeneration = try cursor["trafficGeneration"].optionalInteger()
         traffic = try cursor["traffic"].map { element throws(JSONShapeError) in try TrafficShare(json: element) }
         rollout = cursor["rollout"].exists ? try RolloutStatus(json: cursor["rollout"]) : nil
+        rollback = cursor["rollback"].exists ? try RollbackStatus(json: cursor["rollback"]) : nil
         lastHandledReconcileAt = try cursor["lastHandledReconcileAt"].optionalString()
     }
 
@@ -111,6 +114,7 @@ public struct MLModelStatus: Sendable, Hashable {
         if let trafficGeneration { result["trafficGeneration"] = .integer(trafficGeneration) }
         if !traffic.isEmpty { result["traffic"] = JSONValue(traffic.map(\.json)) }
         result["rollout"] = rollout?.json
+        result["rollback"] = rollback?.json
         result["lastHandledReconcileAt"] = JSONValue(lastHandledReconcileAt)
         return result
     }

@@ -23,7 +23,7 @@ extension MLModelPlanner {
         }
         if status.revision == revision.name {
             status.candidate = nil
-            tellServing()
+            watchService(revision, spec)
         } else {
             tryCandidate(revision, run, spec)
         }
@@ -97,7 +97,9 @@ extension MLModelPlanner {
     private mutating func tellFailed(_ index: Int, _ run: Run) {
         status.candidate = nil
         let failed = status.revisions[index]
-        if failed.proof?.judgement == .refused {
+        if failed.reason == Self.rolledBack {
+            tellRolledBack(failed)
+        } else if failed.proof?.judgement == .refused {
             tellNotProven(index, run)
         } else {
             tellRolloutFailed(reason: failed.reason ?? "RolloutFailed", message: failed.message ?? "")
@@ -105,7 +107,7 @@ extension MLModelPlanner {
     }
 
     /// Where there is no place for both, what serves sleeps while its successor is tried.
-    private mutating func hasRoom(_ spec: MLModelSpec) -> Bool {
+    mutating func hasRoom(_ spec: MLModelSpec) -> Bool {
         guard spec.serving.surge == 0, let serving = servingRevision.flatMap({ deployment($0.deployment) }),
             serving.replicas > 0 || serving.statusReplicas > 0
         else { return true }
@@ -226,6 +228,16 @@ extension MLModelPlanner {
             tellProving("the way to \(status.revisions[index].name) is being opened")
             return
         }
+        serve(index)
+        result.events.append(
+            PlannedEvent(
+                reason: "Promoted", action: "RollOut",
+                note: "the revision \(status.revisions[index].name) serves\(status.verdict.map { ": \($0)" } ?? "")"))
+        tellServing()
+    }
+
+    /// From now on it is what serves.
+    mutating func serve(_ index: Int) {
         for other in status.revisions.indices where status.revisions[other].state == .serving {
             status.revisions[other].state = .superseded
         }
@@ -233,11 +245,6 @@ extension MLModelPlanner {
         status.revisions[index].servingTime = now.truncatedToSeconds
         status.revision = status.revisions[index].name
         status.candidate = nil
-        result.events.append(
-            PlannedEvent(
-                reason: "Promoted", action: "RollOut",
-                note: "the revision \(status.revisions[index].name) serves\(status.verdict.map { ": \($0)" } ?? "")"))
-        tellServing()
     }
 
     /// Mends what somebody else has changed, and follows the wanted replicas.

@@ -12,7 +12,7 @@ extension MLModelPlanner {
                 keepUp(child, revision, run, spec, replicas: replicas(of: child, spec))
             }
         } else if let run, revision.servingHash == spec.serving.revisionHash {
-            recreate(revision, run, spec)
+            recreate(revision, run, spec, replicas: replicas(of: nil, spec))
         }
         if isRouted(spec) {
             leadToGateway(revision)
@@ -24,7 +24,8 @@ extension MLModelPlanner {
 
     /// What serves sleeps for as long as its successor is tried, where there is no place for both.
     func isMakingRoom(_ spec: MLModelSpec) -> Bool {
-        spec.serving.surge == 0 && status.revisions.contains { $0.name == status.candidate && $0.state == .rollingOut }
+        spec.serving.surge == 0
+            && (isRollingBack || status.revisions.contains { $0.name == status.candidate && $0.state == .rollingOut })
     }
 
     /// What the scale subresource and the printed table show.
@@ -47,7 +48,7 @@ extension MLModelPlanner {
     }
 
     /// Somebody deleted the Deployment that serves.
-    private mutating func recreate(_ revision: Revision, _ run: Run, _ spec: MLModelSpec) {
+    mutating func recreate(_ revision: Revision, _ run: Run, _ spec: MLModelSpec, replicas count: Int) {
         var deployment = ServingRendering.deployment(
             of: model, revision, run: run.run ?? run.trainingJob, serving: spec.serving)
         let refusals = PodCheck.problems(
@@ -58,7 +59,7 @@ extension MLModelPlanner {
             result.needsLiveObservation = true
             return
         }
-        deployment["spec", "replicas"] = JSONValue(replicas(of: nil, spec))
+        deployment["spec", "replicas"] = JSONValue(count)
         result.actions.append(.create(.deployments, deployment, manager: FieldManager.scaler))
     }
 
@@ -136,7 +137,7 @@ extension MLModelPlanner {
     /// Deletes what neither serves nor is tried, and forgets what the history has no room for.
     mutating func tidy(_ spec: MLModelSpec) {
         supersedeCandidates()
-        tidyDeployments()
+        tidyDeployments(spec)
         tidyProofs(spec)
         trimHistory(limit: min(max(1, spec.revisionHistoryLimit ?? MLModelSpec.defaultHistoryLimit), Bounds.history))
         let kept = Set(status.runs.filter { $0.phase != .superseded }.flatMap(\.trainingJobs))
@@ -153,12 +154,13 @@ extension MLModelPlanner {
         }
     }
 
-    private mutating func tidyDeployments() {
+    private mutating func tidyDeployments(_ spec: MLModelSpec) {
         let tried = Set(status.revisions.filter { $0.state == .rollingOut || hasJustFailed($0) }.map(\.deployment))
         let failed = Set(status.revisions.filter { $0.state == .failed }.map(\.deployment))
         let known = Set(status.revisions.map(\.deployment))
         let serving = servingRevision
         let warm = warmDeployments
+        let kept = lastGood(spec)
         // What the Service leads to serves, even where the status that says so could not be written.
         let led = serving == nil ? observed.service?.spec["selector", Label.revision]?.string : nil
         for child in observed.deployments {
@@ -177,7 +179,7 @@ extension MLModelPlanner {
                 result.requeueAfter = min(result.requeueAfter ?? wait, wait)
                 continue
             }
-            delete(.deployments, child.metadata)
+            if let kept, kept.deployment == name { rest(child, kept, spec) } else { delete(.deployments, child.metadata) }
         }
     }
 
@@ -188,18 +190,19 @@ extension MLModelPlanner {
     private mutating func trimHistory(limit: Int) {
         let current = model.spec.value.flatMap { runIndex(for: $0.training.hash) }.map { status.runs[$0].number }
         let servingRun = servingRevision?.run
+        let kept = model.spec.value.flatMap { lastGood($0) }
         var excess = status.runs.count - limit
         status.runs.removeAll { run in
-            guard excess > 0, run.number != current, run.number != servingRun, run.phase != .training else {
-                return false
-            }
+            guard excess > 0, run.number != current, run.number != servingRun, run.number != kept?.run,
+                run.phase != .training
+            else { return false }
             excess -= 1
             return true
         }
         var excessRevisions = status.revisions.count - limit
         status.revisions.removeAll { revision in
             guard excessRevisions > 0, revision.state == .superseded || revision.state == .failed,
-                revision.run != current
+                revision.run != current, revision.name != kept?.name
             else { return false }
             excessRevisions -= 1
             return true

@@ -12,6 +12,8 @@ struct MLModelPlanner {
     var result = Plan()
     /// This plan has gone on with the canary that the status tells of.
     var canaryGoesOn = false
+    /// The same of the way back to what served before.
+    var rollbackGoesOn = false
 
     init(_ observed: MLModelObservation, status: MLModelStatus, now: Timestamp) {
         self.observed = observed
@@ -33,6 +35,7 @@ struct MLModelPlanner {
         if let spec = model.spec.value, problems.isEmpty {
             if mayUseService() { advance(spec) }
             if !canaryGoesOn { status.rollout = nil }
+            if !rollbackGoesOn { status.rollback = nil }
             route(spec)
             maintainServing(spec)
             fallAsleep(spec)

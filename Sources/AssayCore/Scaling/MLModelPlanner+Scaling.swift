@@ -17,8 +17,8 @@ extension MLModelPlanner {
     // MARK: How the traffic stands
 
     func state(of revision: Revision, _ spec: MLModelSpec) -> TrafficShare.State {
-        // Who is compared with a canary is awake.
-        let wanted = status.rollout?.isOn == true ? .serving : wantedState(of: revision, spec)
+        // Who is compared with a canary is awake, and so is who is about to be left.
+        let wanted = status.rollout?.isOn == true || isRollingBack ? .serving : wantedState(of: revision, spec)
         return wanted == .serving && isToBeCalledBack(revision) ? .draining : wanted
     }
 

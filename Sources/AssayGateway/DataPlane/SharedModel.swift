@@ -12,6 +12,7 @@ package final class SharedModel: Sendable {
     private let loops: Int
     private let rotation = Locked(WeightedRotation([]))
     private let revisions = Locked<[String: SharedRevision]>([:])
+    private let isAnalysed = Locked(false)
     private let metrics: GatewayMetrics
 
     /// - Parameter loops: how many event loops there are.
@@ -26,6 +27,7 @@ package final class SharedModel: Sendable {
     package func update(_ route: ModelRoute) {
         let weights = route.revisions.map { $0.share.takesRequests ? $0.share.weight : 0 }
         rotation.withLock { if $0.parts != weights { $0 = WeightedRotation(weights) } }
+        isAnalysed.withLock { $0 = route.isAnalysed }
         let names = Set(route.revisions.map(\.share.revision))
         revisions.withLock { revisions in
             revisions = revisions.filter { names.contains($0.key) }
@@ -51,9 +53,10 @@ package final class SharedModel: Sendable {
             busySeconds: reading.busySeconds, revisions: counts)
     }
 
-    /// Of each revision, where there are several: nobody asks for the only one.
+    /// Of each revision, where there are several, or where what serves is judged by it: else nobody asks for the only one.
     private var counts: [String: RevisionLoad] {
-        let known = revisions.withLock { $0.count > 1 ? $0 : [:] }
+        let isAnalysed = isAnalysed.withLock { $0 }
+        let known = revisions.withLock { $0.count > 1 || isAnalysed ? $0 : [:] }
         return known.mapValues { $0.count.withLock { $0 } }
     }
 

@@ -18,9 +18,8 @@ public struct ModelRecord: StoredObject, Hashable {
     public static var fields: JSONFields? {
         ObjectMeta.fields.union(
             JSONFields(
-                "spec.serving.port", "spec.serving.retry", "spec.serving.hosts", "status.gatewayPort",
-                "status.trafficGeneration",
-                "status.traffic",
+                "spec.serving.port", "spec.serving.retry", "spec.serving.hosts", "spec.serving.rollout.analysis",
+                "status.gatewayPort", "status.trafficGeneration", "status.traffic",
                 "status.revisions.name", "status.revisions.deployment", "status.revisions.port"))
     }
 
@@ -31,6 +30,8 @@ public struct ModelRecord: StoredObject, Hashable {
     public var hosts: [String]
     /// Whether any request may be sent a second time.
     public var isIdempotent: Bool
+    /// Whether somebody judges its revisions by what is counted of them.
+    public var isAnalysed: Bool
     /// The port of pods of which no revision is recorded.
     public var port: Int
     public var traffic: [TrafficShare]
@@ -49,6 +50,7 @@ public struct ModelRecord: StoredObject, Hashable {
         }
         hosts = try serving["hosts"].strings().map { $0.lowercased() }
         isIdempotent = try serving["retry"].optionalString() == "Idempotent"
+        isAnalysed = serving["rollout"]["analysis"].exists
         port = try serving["port"].optionalInt() ?? 8080
         traffic = []
         for element in try status["traffic"].elements() { traffic.append(try TrafficShare(json: element)) }

@@ -24,6 +24,8 @@ final class GatewayLoads: Sendable {
         /// Those up to which the windows reach.
         var counted: [String: GatewayLoad] = [:]
         var canaries: [ObjectKey: CanaryCount] = [:]
+        /// Of what serves, where the spec says what it must not exceed.
+        var services: [ObjectKey: ServiceCount] = [:]
     }
 
     static let interval: Duration = .seconds(1)
@@ -133,6 +135,7 @@ final class GatewayLoads: Sendable {
         let scaled = models.filter { $0.spec.value?.serving.autoscaling != nil }
         state.withLock { state in
             concerned = Self.countCanaries(of: models, pods.map(\.metadata.uid), in: &state)
+            concerned += Self.countServices(of: models, pods.map(\.metadata.uid), now, in: &state)
             let keys = Set(scaled.map(\.metadata.key))
             state.models = state.models.filter { keys.contains($0.key) }
             for model in scaled {
@@ -178,6 +181,27 @@ final class GatewayLoads: Sendable {
         return Array(counts.keys)
     }
 
+    /// Returns the models of which what serves exceeds a bound.
+    private static func countServices(
+        of models: [MLModel], _ pods: [String], _ now: Duration, in state: inout State
+    ) -> [ObjectKey] {
+        var counts: [ObjectKey: ServiceCount] = [:]
+        var concerned: [ObjectKey] = []
+        for model in models {
+            guard let rules = model.spec.value?.serving.rollout?.analysis,
+                let revision = model.status.value?.revision
+            else { continue }
+            let key = model.metadata.key
+            let known = state.services[key].flatMap { $0.revision == revision ? $0 : nil }
+            var count = known ?? ServiceCount(of: revision, before: state.counted.compactMapValues { $0.models[key] })
+            count.add(state.answers.compactMapValues { $0.models[key] }, of: pods, now: now)
+            counts[key] = count
+            if count.violation(of: rules) != nil { concerned.append(key) }
+        }
+        state.services = counts
+        return concerned
+    }
+
     /// Whether something is to be done.
     private func scale(_ model: MLModel, _ known: inout Model, _ now: Duration) -> Bool {
         guard let rules = model.spec.value?.serving.autoscaling, let status = model.status.value,
@@ -205,6 +229,9 @@ final class GatewayLoads: Sendable {
 
     /// What was counted of a model's canary; nil where nobody has looked yet.
     func canary(_ key: ObjectKey) -> CanaryCount? { state.withLock { $0.canaries[key] } }
+
+    /// What was counted of a model's serving revision; nil where nobody has looked yet.
+    func service(_ key: ObjectKey) -> ServiceCount? { state.withLock { $0.services[key] } }
 
     /// What is known of a model; nil where nobody has looked yet.
     func observe(_ key: ObjectKey) -> ScalingObservation? {
