@@ -64,7 +64,8 @@ struct RightsStory: Sendable {
             try await serve(world)
             // With a longer history the first one's Deployment is kept, to go back to.
             try await world.apply(
-                yaml: model(seconds: 3601).replacing("\n  training:\n", with: "\n  revisionHistoryLimit: 1\n  training:\n"))
+                yaml: model(seconds: 3601).replacing(
+                    "\n  training:\n", with: "\n  revisionHistoryLimit: 1\n  training:\n"))
         },
         isOver: { world in
             let model = try await world.model()
