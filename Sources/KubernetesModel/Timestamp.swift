@@ -28,14 +28,15 @@ public struct Timestamp: Sendable, Hashable, Comparable, CustomStringConvertible
 
     /// `2026-11-22T21:36:08Z`
     public var description: String {
-        let (days, second) = Self.floorDivide(floored.seconds, 86_400)
-        let (year, month, day) = Self.civil(fromDays: days)
+        let days = CivilDate.floorDivide(floored.seconds, 86_400)
+        let second = floored.seconds - days * 86_400
+        let date = CivilDate(daysSinceEpoch: days)
         func pad(_ value: Int64, _ width: Int = 2) -> String {
             let text = String(value)
             return String(repeating: "0", count: max(0, width - text.count)) + text
         }
         return
-            "\(pad(year, 4))-\(pad(month))-\(pad(day))T\(pad(second / 3600)):\(pad(second / 60 % 60)):\(pad(second % 60))Z"
+            "\(pad(date.year, 4))-\(pad(date.month))-\(pad(date.day))T\(pad(second / 3600)):\(pad(second / 60 % 60)):\(pad(second % 60))Z"
     }
 
     /// `2026-11-22T21:36:08.123456Z`, as `metav1.MicroTime` is written.
@@ -87,34 +88,11 @@ public struct Timestamp: Sendable, Hashable, Comparable, CustomStringConvertible
             else { return nil }
             offset = (hours * 3600 + minutes * 60) * (bytes[index] == UInt8(ascii: "-") ? -1 : 1)
         }
-        let days = Self.days(fromCivil: year, month, day)
-        guard Self.civil(fromDays: days) == (year, month, day) else { return nil }
+        let date = CivilDate(year: year, month: month, day: day)
+        let days = date.daysSinceEpoch
+        guard CivilDate(daysSinceEpoch: days) == date else { return nil }
         let seconds = days * 86_400 + hour * 3600 + minute * 60 + second - offset
         sinceEpoch = .seconds(seconds) + .nanoseconds(nanoseconds)
-    }
-
-    /// Days since the epoch of a date in the proleptic Gregorian calendar (H. Hinnant, "chrono-compatible low-level date
-    /// algorithms").
-    private static func days(fromCivil year: Int64, _ month: Int64, _ day: Int64) -> Int64 {
-        let y = month <= 2 ? year - 1 : year
-        let (era, yearOfEra) = floorDivide(y, 400)
-        let dayOfYear = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1
-        let dayOfEra = yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear
-        return era * 146_097 + dayOfEra - 719_468
-    }
-
-    private static func civil(fromDays days: Int64) -> (Int64, Int64, Int64) {
-        let (era, dayOfEra) = floorDivide(days + 719_468, 146_097)
-        let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
-        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
-        let shifted = (5 * dayOfYear + 2) / 153
-        let month = shifted < 10 ? shifted + 3 : shifted - 9
-        return (yearOfEra + era * 400 + (month <= 2 ? 1 : 0), month, dayOfYear - (153 * shifted + 2) / 5 + 1)
-    }
-
-    private static func floorDivide(_ value: Int64, _ by: Int64) -> (Int64, Int64) {
-        let quotient = value >= 0 ? value / by : -((-value + by - 1) / by)
-        return (quotient, value - quotient * by)
     }
 }
 
