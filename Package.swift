@@ -62,6 +62,7 @@ let package = Package(
         module("YAML", ["CYAML", "JSON"]),
         module("OpenSSL", ["COpenSSL"]),
         module("KubernetesModel", ["JSON"]),
+        module("Schedule", ["Files", "KubernetesModel"]),
         module("HTTPTransport"),
         module("CurlTransport", ["CCurl", "CLinux", "Concurrency", "HTTPTransport"]),
         module(
@@ -159,6 +160,9 @@ let package = Package(
         tests("OpenSSL"),
         tests("KubernetesModel", ["JSON"]),
         tests(
+            "Schedule", ["Files", "FuzzProperties", "JSON", "KubernetesModel", subprocess],
+            excluding: ["schedule_oracle.py"]),
+        tests(
             "CurlTransport",
             [
                 "Concurrency", "ControllerRuntime", "HTTPServer", "HTTPTransport", "JSON", "KubernetesClient",
@@ -229,7 +233,9 @@ let package = Package(
         // What must hold for any bytes that the readers of input get: checked by the suite and by `make fuzz`.
         .target(
             name: "FuzzProperties",
-            dependencies: ["Concurrency", "HTTPTransport", "JSON", "KubernetesClient", "KubernetesModel", "YAML"],
+            dependencies: [
+                "Concurrency", "HTTPTransport", "JSON", "KubernetesClient", "KubernetesModel", "Schedule", "YAML",
+            ],
             path: "Tests/FuzzProperties",
             swiftSettings: strict
         ),

@@ -10,6 +10,7 @@ private let layers: [String: Set<String>] = {
         "YAML": ["CYAML", "JSON"],
         "OpenSSL": ["COpenSSL"],
         "KubernetesModel": ["JSON"],
+        "Schedule": ["Files", "KubernetesModel"],
         "HTTPTransport": [],
         "CurlTransport": ["CCurl", "CLinux", "Concurrency", "HTTPTransport"],
         "KubernetesClient": ["Concurrency", "HTTPTransport", "JSON", "KubernetesModel", "OpenSSL", "YAML"],
