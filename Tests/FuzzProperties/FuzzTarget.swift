@@ -4,6 +4,8 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     case watch
     case kubeconfig
     case quantity
+    case cron
+    case tzif
 
     /// Throws a `BrokenProperty` where the bytes show one. A crash is the other way to fail.
     public func check(_ input: [UInt8]) async throws {
@@ -12,6 +14,8 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .watch: try await WatchProperties.check(input)
         case .kubeconfig: try KubeconfigProperties.check(input)
         case .quantity: try QuantityProperties.check(input)
+        case .cron: try CronProperties.check(input)
+        case .tzif: try TZifProperties.check(input)
         }
     }
 }
