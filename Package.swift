@@ -88,7 +88,7 @@ let package = Package(
                 .product(name: "NIOHTTP1", package: "swift-nio"),
             ]
         ),
-        module("AssayCore", ["JSON", "KubernetesModel", "OpenSSL"]),
+        module("AssayCore", ["JSON", "KubernetesModel", "OpenSSL", "Schedule"]),
         module(
             "ArtifactStore",
             ["CLinux", "Concurrency", "Files", "HTTPTransport", "JSON", "KubernetesModel", "OpenSSL"]),
@@ -97,7 +97,7 @@ let package = Package(
             [
                 "AssayCore", "Concurrency", "ControllerRuntime", "HTTPServer", "HTTPTransport", "JSON",
                 "KubernetesClient",
-                "KubernetesModel", "OpenSSL", log, lifecycle, metrics,
+                "KubernetesModel", "OpenSSL", "Schedule", log, lifecycle, metrics,
             ]
         ),
         module(
@@ -187,7 +187,7 @@ let package = Package(
             ]
         ),
         tests(
-            "AssayCore", ["FuzzProperties", "JSON", "KubernetesModel", "YAML", subprocess],
+            "AssayCore", ["FuzzProperties", "JSON", "KubernetesModel", "Schedule", "YAML", subprocess],
             excluding: ["gate_oracle.py", "Overlap/overlap_oracle.py"]),
         tests(
             "ArtifactStore",

@@ -3,6 +3,7 @@ import ControllerRuntime
 import JSON
 import KubernetesClient
 import KubernetesModel
+import Schedule
 
 /// Observing and planning for MLModels.
 struct MLModelKind: Reconciled {
@@ -48,6 +49,9 @@ struct MLModelKind: Reconciled {
         observation.gateway?.scaling = loads?.observe(key)
         observation.gateway?.canary = loads?.canary(key)
         observation.gateway?.service = loads?.service(key)
+        observation.zone = (spec?.training.retraining.timeZone).map { name in
+            Result { () throws(ZoneError) in try ZoneDirectory().zone(try ZoneName(name)) }
+        }
         observation.isLive = live
         return observation
     }

@@ -1,5 +1,6 @@
 import JSON
 import KubernetesModel
+import Schedule
 
 @testable import AssayCore
 
@@ -20,6 +21,7 @@ struct World {
     var operatorImage: String? = "assay:1"
     /// Nil where there is none; what leads to it is among the objects.
     var gateway: GatewayObservation?
+    var zone: Result<TimeZoneData, ZoneError>?
     var push: PushChannel?
     var pushes: [PushedProgress] = []
     var events: [PlannedEvent] = []
@@ -181,7 +183,7 @@ struct World {
         gateway?.leads = leads.filter { live || $0.metadata.controller?.uid == model.metadata.uid }
         let policies = try all(.networkPolicies).map { try NetworkPolicyObservation(json: $0) }
         gateway?.policies = policies.filter(\.isOfGateway)
-        return MLModelObservation(
+        var observation = MLModelObservation(
             model: model, trainingJobs: try all(.trainingJobs).map { try TrainingJob(json: $0) },
             deployments: try all(.deployments).map { try DeploymentObservation(json: $0) },
             service: try get(.services, model.metadata.name).map { try ServiceObservation(json: $0) },
@@ -194,6 +196,8 @@ struct World {
                 .map { FencePart(try ServiceObservation(json: $0)) }, policy: policy, claim: live ? claim : .none,
             gateway: gateway, references: live ? references(exceptOf: model.metadata.uid) : [],
             missingClaims: live ? missingClaims : [], operatorImage: operatorImage, isLive: live)
+        observation.zone = zone
+        return observation
     }
 
     private func references(exceptOf uid: String) -> Set<String> {

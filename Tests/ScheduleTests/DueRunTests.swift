@@ -90,23 +90,13 @@ import Testing
         #expect(run > 0)
     }
 
-    @Test(arguments: [
-        (ConcurrencyPolicy.allow, false, ConcurrencyPolicy.Decision.start), (.allow, true, .start),
-        (.forbid, false, .start), (.forbid, true, .wait), (.replace, false, .start), (.replace, true, .replace),
-    ])
-    func theConcurrencyPolicyDecides(
-        _ policy: ConcurrencyPolicy, _ isRunActive: Bool, _ decision: ConcurrencyPolicy.Decision
-    ) {
-        #expect(policy.decide(isRunActive: isRunActive) == decision)
-    }
-
     /// Three times pass during a long run: afterwards the last of them runs, once.
     @Test func whatComesDuringARunIsRememberedOnce() throws {
         let recurrence = Recurrence(try CronSchedule("0 * * * *"))
         let handled = try Self.moment("2026-05-02T03:00:00Z")
         for minutes in [60, 130, 190] {
             let due = recurrence.due(handled: handled, now: handled + .seconds(minutes * 60))
-            #expect(due.run != nil && ConcurrencyPolicy.forbid.decide(isRunActive: true) == .wait)
+            #expect(due.run != nil)
         }
         let after = handled + .seconds(200 * 60)
         let due = recurrence.due(handled: handled, now: after)

@@ -20,13 +20,13 @@ private let layers: [String: Set<String>] = {
         "CLinux", "Concurrency", "HTTPTransport", "JSON", "KubernetesClient", "KubernetesModel",
     ]
     allowed["HTTPServer"] = ["Concurrency", "HTTPTransport", "OpenSSL"]
-    allowed["AssayCore"] = ["JSON", "KubernetesModel", "OpenSSL"]
+    allowed["AssayCore"] = ["JSON", "KubernetesModel", "OpenSSL", "Schedule"]
     allowed["ArtifactStore"] = [
         "CLinux", "Concurrency", "Files", "HTTPTransport", "JSON", "KubernetesModel", "OpenSSL",
     ]
     allowed["AssayOperator"] = [
         "AssayCore", "Concurrency", "ControllerRuntime", "HTTPServer", "HTTPTransport", "JSON", "KubernetesClient",
-        "KubernetesModel", "OpenSSL",
+        "KubernetesModel", "OpenSSL", "Schedule",
     ]
     allowed["AssayGateway"] = [
         "AssayCore", "Concurrency", "ControllerRuntime", "Files", "HTTPServer", "HTTPTransport", "JSON",

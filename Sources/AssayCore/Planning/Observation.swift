@@ -1,4 +1,5 @@
 import KubernetesModel
+import Schedule
 
 /// Everything that the plan of a TrainingJob depends on.
 public struct TrainingJobObservation: Sendable, Hashable {
@@ -92,6 +93,8 @@ public struct MLModelObservation: Sendable, Hashable {
     public var missingClaims: Set<String>
     /// The image of the operator, which fetches artifacts; nil while it is not known.
     public var operatorImage: String?
+    /// That of `spec.training.timeZone`; nil where it names none.
+    public var zone: Result<TimeZoneData, ZoneError>?
     public var isLive: Bool
 
     public init(

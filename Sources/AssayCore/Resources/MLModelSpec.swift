@@ -72,14 +72,22 @@ extension MLModelSpec {
     /// A change of it trains.
     public struct Training: Sendable, Hashable {
         public var spec: TrainingJobSpec
+        /// When it is done anew. A change of that trains nothing by itself.
+        public var retraining: RetrainingSpec
 
-        public init(spec: TrainingJobSpec) { self.spec = spec }
+        public init(spec: TrainingJobSpec, retraining: RetrainingSpec = RetrainingSpec()) {
+            self.spec = spec
+            self.retraining = retraining
+        }
 
         public init(json cursor: JSONCursor) throws(JSONShapeError) {
             spec = try TrainingJobSpec(json: cursor["template"]["spec"])
+            retraining = try RetrainingSpec(json: cursor)
         }
 
-        public var json: JSONValue { ["template": ["spec": spec.json]] }
+        public var json: JSONValue {
+            JSONValue.object(retraining.fields).merging(patch: ["template": ["spec": spec.json]])
+        }
 
         /// When old Jobs go, and whether one is held, makes no other model.
         public var hash: String { spec.hash }

@@ -31,6 +31,8 @@ public struct MLModelStatus: Sendable, Hashable {
     public var revision: String?
     /// What is being tried: a run while it trains, a revision while it is rolled out.
     public var candidate: String?
+    /// `champion` is the revision that serves, `challenger` what is being tried.
+    public var aliases: [String: String]
     public var url: String?
     /// For the scale subresource.
     public var replicas: Int?
@@ -57,10 +59,15 @@ public struct MLModelStatus: Sendable, Hashable {
     public var rollout: RolloutStatus?
     /// That what serves has become bad; nil while it is good.
     public var rollback: RollbackStatus?
+    /// When it is made anew; nil where nothing asks for that.
+    public var retraining: RetrainingStatus?
     public var lastHandledReconcileAt: String?
+    /// The last `reconcile.fluxcd.io/forceAt` that has its run.
+    public var lastHandledForceAt: String?
 
     public init() {
         observedGeneration = -1
+        aliases = [:]
         traffic = []
         conditions = []
         runs = []
@@ -75,6 +82,7 @@ public struct MLModelStatus: Sendable, Hashable {
         verdict = try cursor["verdict"].optionalString()
         revision = try cursor["revision"].optionalString()
         candidate = try cursor["candidate"].optionalString()
+        aliases = try cursor["aliases"].stringMap()
         url = try cursor["url"].optionalString()
         replicas = try cursor["replicas"].optionalInt()
         readyReplicas = try cursor["readyReplicas"].optionalInt()
@@ -90,6 +98,8 @@ public struct MLModelStatus: Sendable, Hashable {
         traffic = try cursor["traffic"].map { element throws(JSONShapeError) in try TrafficShare(json: element) }
         rollout = cursor["rollout"].exists ? try RolloutStatus(json: cursor["rollout"]) : nil
         rollback = cursor["rollback"].exists ? try RollbackStatus(json: cursor["rollback"]) : nil
+        retraining = cursor["retraining"].exists ? try RetrainingStatus(json: cursor["retraining"]) : nil
+        lastHandledForceAt = try cursor["lastHandledForceAt"].optionalString()
         lastHandledReconcileAt = try cursor["lastHandledReconcileAt"].optionalString()
     }
 
@@ -100,6 +110,7 @@ public struct MLModelStatus: Sendable, Hashable {
         result["verdict"] = JSONValue(verdict)
         result["revision"] = JSONValue(revision)
         result["candidate"] = JSONValue(candidate)
+        if !aliases.isEmpty { result["aliases"] = JSONValue(aliases) }
         result["url"] = JSONValue(url)
         if let replicas { result["replicas"] = JSONValue(replicas) }
         if let readyReplicas { result["readyReplicas"] = JSONValue(readyReplicas) }
@@ -115,6 +126,8 @@ public struct MLModelStatus: Sendable, Hashable {
         if !traffic.isEmpty { result["traffic"] = JSONValue(traffic.map(\.json)) }
         result["rollout"] = rollout?.json
         result["rollback"] = rollback?.json
+        result["retraining"] = retraining?.json
+        result["lastHandledForceAt"] = JSONValue(lastHandledForceAt)
         result["lastHandledReconcileAt"] = JSONValue(lastHandledReconcileAt)
         return result
     }

@@ -22,6 +22,8 @@ public enum Label {
     public static let allowUse = "assay.dev/allow-use"
     /// Flux's request to reconcile, echoed in `status.lastHandledReconcileAt`.
     public static let requestedAt = "reconcile.fluxcd.io/requestedAt"
+    /// Flux's request to do it anew, echoed in `status.lastHandledForceAt`.
+    public static let forceAt = "reconcile.fluxcd.io/forceAt"
     /// On a model: the revision that a person lets serve.
     public static let approve = "assay.dev/approve"
     /// On Deployments: the generation of the traffic in which one that was about to sleep was called back.

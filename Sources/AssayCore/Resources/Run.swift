@@ -15,6 +15,18 @@ public struct Run: Sendable, Hashable {
         case created = "Created"
         case trainingChanged = "TrainingChanged"
         case artifactChanged = "ArtifactChanged"
+        /// `spec.training.schedule` was due.
+        case scheduled = "Scheduled"
+        /// By a person, with the annotation `reconcile.fluxcd.io/forceAt`.
+        case requested = "Requested"
+
+        /// Nothing in the spec has changed: the model is made anew.
+        public var isRetraining: Bool {
+            switch self {
+            case .created, .trainingChanged, .artifactChanged: false
+            case .scheduled, .requested: true
+            }
+        }
     }
 
     /// Whether the gate let it pass.
@@ -26,7 +38,13 @@ public struct Run: Sendable, Hashable {
     /// Rises with every run of the model.
     public var number: Int
     public var trigger: Trigger
-    /// Of `spec.training`: a run stands for one and is never repeated for it.
+    /// What the trigger was, for people.
+    public var triggerMessage: String?
+    /// What the data outside is a version of, as far as anybody has said so: steps that read nothing here run anew with it.
+    public var dataVersion: String?
+    /// It was made anew, and did not come to serve: what served before goes on as though it had not been.
+    public var isLeft: Bool
+    /// Of `spec.training`. Only a trigger makes a second run of one.
     public var trainingHash: String
     public var trainingJob: String
     public var phase: Phase
@@ -69,6 +87,7 @@ public struct Run: Sendable, Hashable {
         self.trainingHash = trainingHash
         self.trainingJob = trainingJob
         self.phase = phase
+        isLeft = false
         metrics = []
         images = []
         artifacts = []
@@ -79,6 +98,9 @@ public struct Run: Sendable, Hashable {
     public init(json cursor: JSONCursor) throws(JSONShapeError) {
         number = try cursor["number"].int()
         trigger = try cursor["trigger"].requiredEnum()
+        triggerMessage = try cursor["triggerMessage"].optionalString()
+        dataVersion = try cursor["dataVersion"].optionalString()
+        isLeft = try cursor["left"].optionalBool() ?? false
         trainingHash = try cursor["trainingHash"].string()
         trainingJob = try cursor["trainingJob"].string()
         phase = try cursor["phase"].requiredEnum()
@@ -111,6 +133,9 @@ public struct Run: Sendable, Hashable {
             "number": JSONValue(number), "trigger": .string(trigger.rawValue), "trainingHash": .string(trainingHash),
             "trainingJob": .string(trainingJob), "phase": .string(phase.rawValue),
         ]
+        result["triggerMessage"] = JSONValue(triggerMessage)
+        result["dataVersion"] = JSONValue(dataVersion)
+        if isLeft { result["left"] = true }
         result["reason"] = JSONValue(reason)
         result["message"] = JSONValue(message)
         result["run"] = JSONValue(run)

@@ -3,6 +3,8 @@ import JSON
 public struct TrainingJobSpec: Sendable, Hashable {
     public var parameters: [String: String]
     public var seed: Int64?
+    /// What the data is a version of that steps get by themselves: a step without inputs that has run with another version runs anew.
+    public var dataVersion: String?
     /// The one pod of the short form; a workflow has `steps` in its place.
     public var template: PodTemplate?
     /// In any order: what runs first follows from who reads what.
@@ -53,6 +55,7 @@ public struct TrainingJobSpec: Sendable, Hashable {
     public init(json cursor: JSONCursor) throws(JSONShapeError) {
         parameters = try cursor["parameters"].stringMap()
         seed = try cursor["seed"].optionalInteger()
+        dataVersion = try cursor["dataVersion"].optionalString()
         template = cursor["template"].exists ? try PodTemplate(json: cursor["template"]) : nil
         steps = try cursor["steps"].map { element throws(JSONShapeError) in try TrainingStep(json: element) }
         given = try cursor["given"].map { element throws(JSONShapeError) in try GivenInput(json: element) }
@@ -90,6 +93,7 @@ public struct TrainingJobSpec: Sendable, Hashable {
         result["holdout"] = JSONValue(holdout)
         if !parameters.isEmpty { result["parameters"] = JSONValue(parameters) }
         if let seed { result["seed"] = .integer(seed) }
+        result["dataVersion"] = JSONValue(dataVersion)
         if let backoffLimit { result["backoffLimit"] = JSONValue(backoffLimit) }
         if let activeDeadlineSeconds { result["activeDeadlineSeconds"] = .integer(activeDeadlineSeconds) }
         result["podFailurePolicy"] = podFailurePolicy

@@ -6,7 +6,8 @@ public enum StepKey {
     private static let version = "1"
 
     /// What goes into a step besides images and inputs: its template as it was written, its outputs, seed, the parameters that it
-    /// is told, the number of its nodes, and the versions of what the template refers to. Neither its name, nor where an image
+    /// is told, the number of its nodes, the versions of what the template refers to, and where it has no inputs the version of the
+    /// data outside. Neither its name, nor where an image
     /// is from, nor where an attempt goes on from is of it.
     static func recipe(
         of step: TrainingStep, in spec: TrainingJobSpec, references: [(TemplateReference, String)]
@@ -19,6 +20,7 @@ public enum StepKey {
         document["outputs"] = JSONValue(step.outputs.sorted())
         document["parameters"] = JSONValue(spec.parameters.filter { step.parameters.contains($0.key) })
         if let seed = spec.seed { document["seed"] = .integer(seed) }
+        if step.inputs.isEmpty { document["dataVersion"] = JSONValue(spec.dataVersion) }
         document["references"] = .array(
             references.map { [.string($0.kind.rawValue), .string($0.name), .string($1)] })
         return ContentHash(of: document).hex

@@ -53,7 +53,7 @@ public enum MLModelPlan {
     /// What the spec's run is served as, once it has trained.
     static func candidate(of model: MLModel) -> Revision? {
         guard let spec = model.spec.value, let runs = model.status.value?.runs,
-            let run = runs.last(where: { $0.trainingHash == spec.training.hash && $0.phase == .trained })
+            let run = runs.last(where: { $0.trainingHash == spec.training.hash && $0.phase == .trained && !$0.isLeft })
         else { return nil }
         let pinning = ImagePinning(serving: spec.serving, training: spec.training.spec, trained: run.images)
         return Revision(of: run, model: model.metadata, images: pinning.images, spec: spec, fetchImage: nil)

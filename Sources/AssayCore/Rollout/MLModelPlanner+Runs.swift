@@ -11,14 +11,23 @@ extension MLModelPlanner {
             return
         }
         guard mayRun(spec) else { return }
+        let trigger: Run.Trigger =
+            status.runs.isEmpty ? .created : spec.artifact == nil ? .trainingChanged : .artifactChanged
+        appendRun(trigger, spec)
+    }
+
+    /// - Parameter dataVersion: of the data outside from now on; nil where nobody says that it has changed.
+    mutating func appendRun(
+        _ trigger: Run.Trigger, _ spec: MLModelSpec, message: String? = nil, dataVersion: String? = nil
+    ) {
         let number = (status.runs.map(\.number).max() ?? 0) + 1
         let name = ChildName.run(
             namespace: model.metadata.namespace ?? "", name: model.metadata.name, uid: model.metadata.uid,
             number: number, trainingHash: spec.training.hash)
-        var run = Run(
-            number: number,
-            trigger: number == 1 ? .created : spec.artifact == nil ? .trainingChanged : .artifactChanged,
-            trainingHash: spec.training.hash, trainingJob: name)
+        var run = Run(number: number, trigger: trigger, trainingHash: spec.training.hash, trainingJob: name)
+        run.triggerMessage = message
+        // Nobody goes back to data of before.
+        run.dataVersion = dataVersion ?? status.runs.last?.dataVersion
         run.startTime = now.truncatedToSeconds
         status.runs.append(run)
         status.candidate = name
@@ -27,8 +36,15 @@ extension MLModelPlanner {
 
     /// Checks both pods before any time is spent on training.
     private mutating func mayRun(_ spec: MLModelSpec) -> Bool {
+        let refusals = runRefusals(spec)
+        guard !refusals.isEmpty else { return true }
+        refusePods(refusals)
+        return false
+    }
+
+    func runRefusals(_ spec: MLModelSpec) -> [FieldProblem] {
         let training = spec.training.spec
-        let refusals =
+        return
             training.templates.enumerated().flatMap { index, template in
                 PodCheck.problems(
                     in: template.json, at: training.templatePath(of: index, at: "spec.training.template.spec"),
@@ -41,9 +57,6 @@ extension MLModelPlanner {
                 PodCheck.problems(
                     in: test.template.json, at: "spec.validation.tests[\(index)].template", policy: observed.policy)
             }
-        guard !refusals.isEmpty else { return true }
-        refusePods(refusals)
-        return false
     }
 
     mutating func refusePods(_ refusals: [FieldProblem]) {
@@ -74,7 +87,7 @@ extension MLModelPlanner {
             guard mayRun(spec) else { return }
             result.actions.append(
                 .create(
-                    .trainingJobs, trainingJob(run.trainingJob, spec.training.spec, spec), manager: FieldManager.spec))
+                    .trainingJobs, trainingJob(run, spec), manager: FieldManager.spec))
             tellTraining(reason: "Training", message: "the TrainingJob \(run.trainingJob) is made")
             return
         }
@@ -119,6 +132,13 @@ extension MLModelPlanner {
         // An artifact stands in both under the same name.
         message.hasPrefix("spec.") && model.spec.value?.artifact == nil
             ? "spec.training.template." + message : message
+    }
+
+    private func trainingJob(_ run: Run, _ spec: MLModelSpec) -> JSONValue {
+        var training = spec.training.spec
+        // Who writes one into the spec means that one.
+        training.dataVersion = training.dataVersion ?? run.dataVersion
+        return trainingJob(run.trainingJob, training, spec)
     }
 
     func trainingJob(_ name: String, _ training: TrainingJobSpec, _ spec: MLModelSpec) -> JSONValue {
@@ -220,7 +240,7 @@ extension MLModelPlanner {
     }
 
     /// By these very rules. Where what serves could not be measured again, it is tried once more when a reconcile is asked for.
-    private func isJudged(_ run: Run, _ spec: MLModelSpec) -> Bool {
+    func isJudged(_ run: Run, _ spec: MLModelSpec) -> Bool {
         run.judgement != nil && run.validationHash == spec.judgementHash
             && !(run.judgement == .refused && run.baseline?.phase == .failed && isAskedToReconcile)
     }

@@ -179,7 +179,11 @@ extension MLModelPlanner {
                 result.requeueAfter = min(result.requeueAfter ?? wait, wait)
                 continue
             }
-            if let kept, kept.deployment == name { rest(child, kept, spec) } else { delete(.deployments, child.metadata) }
+            if let kept, kept.deployment == name {
+                rest(child, kept, spec)
+            } else {
+                delete(.deployments, child.metadata)
+            }
         }
     }
 
@@ -191,9 +195,12 @@ extension MLModelPlanner {
         let current = model.spec.value.flatMap { runIndex(for: $0.training.hash) }.map { status.runs[$0].number }
         let servingRun = servingRevision?.run
         let kept = model.spec.value.flatMap { lastGood($0) }
+        // By it the next one gets its number.
+        let newest = status.runs.last?.number
         var excess = status.runs.count - limit
         status.runs.removeAll { run in
             guard excess > 0, run.number != current, run.number != servingRun, run.number != kept?.run,
+                run.number != newest,
                 run.phase != .training
             else { return false }
             excess -= 1

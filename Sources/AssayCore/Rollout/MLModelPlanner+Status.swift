@@ -12,6 +12,7 @@ extension MLModelPlanner {
         status.reason = reason
         let serving = serving
         if serving.isReady {
+            let movement = isQuiet ? .settled : movement
             conditions.settle(ready: true, reason: "Serving", message: serving.message, movement)
         } else {
             let text = status.revision == nil ? message : serving.message
@@ -133,6 +134,7 @@ extension MLModelPlanner {
 
     mutating func finish() -> Plan {
         status.conditions = conditions.conditions
+        status.aliases = ["champion": status.revision, "challenger": status.candidate].compactMapValues(\.self)
         shrink()
         result.status = StatusWrite(metadata: model.metadata, from: old, to: status)
         if status.phase != old.phase || status.reason != old.reason, let event = event() { result.events.append(event) }

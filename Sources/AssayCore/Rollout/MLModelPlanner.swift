@@ -14,6 +14,8 @@ struct MLModelPlanner {
     var canaryGoesOn = false
     /// The same of the way back to what served before.
     var rollbackGoesOn = false
+    /// What is told is of a run that nobody's spec waits for.
+    var isQuiet = false
 
     init(_ observed: MLModelObservation, status: MLModelStatus, now: Timestamp) {
         self.observed = observed
@@ -70,12 +72,23 @@ struct MLModelPlanner {
             return
         }
         supersedeRuns(except: spec.training.hash)
+        noteTriggers(spec)
+        if runIndex(for: spec.training.hash) != nil { beginRetraining(spec) }
         let current = runIndex(for: spec.training.hash)
         dropEvaluations(except: current)
         guard let index = current else {
             beginRun(spec)
             return
         }
+        if status.runs[index].trigger.isRetraining, servingRevision != nil {
+            followAnew(index, spec)
+        } else {
+            follow(index, spec)
+        }
+    }
+
+    /// Goes on with a run from where it is.
+    mutating func follow(_ index: Int, _ spec: MLModelSpec) {
         switch status.runs[index].phase {
         case .training: followTraining(index, spec)
         case .trained: judge(index, spec)
@@ -126,9 +139,9 @@ struct MLModelPlanner {
         return false
     }
 
-    /// The newest run of this training. Whatever the spec was in between, it is not trained again.
+    /// The newest run of this training that has not been in vain. Whatever the spec was in between, it is not trained again.
     func runIndex(for hash: String) -> Int? {
-        status.runs.lastIndex { $0.trainingHash == hash && $0.phase != .superseded }
+        status.runs.lastIndex { $0.trainingHash == hash && $0.phase != .superseded && !$0.isLeft }
     }
 
     func run(number: Int) -> Run? { status.runs.last { $0.number == number } }

@@ -14,7 +14,8 @@ extension MLModelPlanner {
             follow(record, index, spec)
             return
         }
-        guard let index = runIndex(for: spec.training.hash) else { return }
+        let left = status.runs.lastIndex { $0.isLeft && $0.validationHash != nil && $0.record == nil }
+        guard let index = left ?? runIndex(for: spec.training.hash) else { return }
         let run = status.runs[index]
         guard let hash = run.validationHash, !run.artifacts.isEmpty, observed.operatorImage != nil,
             run.artifactStore ?? spec.training.spec.artifactStore != nil

@@ -39,7 +39,7 @@ extension MLModelSpec {
                 FieldProblem("\(path).artifact", "trains nothing; put it into spec.artifact, and remove spec.training")
             ]
         }
-        return training.spec.problems(at: path)
+        return training.spec.problems(at: path) + training.retraining.problems(at: "spec.training")
     }
 }
 

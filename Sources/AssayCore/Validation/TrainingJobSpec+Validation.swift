@@ -73,7 +73,7 @@ extension TrainingJobSpec {
         let others = [
             ("template", template != nil), ("steps", !steps.isEmpty), ("artifactStore", artifactStore != nil),
             ("parameters", !parameters.isEmpty), ("seed", seed != nil), ("podFailurePolicy", podFailurePolicy != nil),
-            ("holdout", holdout != nil), ("given", !given.isEmpty),
+            ("holdout", holdout != nil), ("given", !given.isEmpty), ("dataVersion", dataVersion != nil),
         ]
         for (field, isThere) in others where isThere {
             problems.append(.init("\(path).\(field)", "has no meaning beside artifact; remove one of the two"))
