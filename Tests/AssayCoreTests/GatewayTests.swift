@@ -232,6 +232,7 @@ import Testing
             (["hosts": .array((0..<17).map { .string("h\($0)") })], "spec.serving.hosts: has more than 16 entries"),
             (["gateway": false, "retry": "Idempotent"], "spec.serving.retry: is for the gateway"),
             (["gateway": false, "hosts": ["wine"]], "spec.serving.hosts: is for the gateway"),
+            (["gateway": false, "auth": "ServiceAccount"], "spec.serving.auth: is for the gateway"),
         ] as [(JSONValue, String)])
     func aMistakeInWhatTheGatewayIsToldIsNamed(_ fields: JSONValue, _ words: String) throws {
         let model = try Sample.model { $0["spec", "serving"] = $0["spec", "serving"]?.merging(patch: fields) }
@@ -246,6 +247,7 @@ import Testing
         world.change {
             $0["spec", "serving", "hosts"] = ["wine.example.com"]
             $0["spec", "serving", "retry"] = "Idempotent"
+            $0["spec", "serving", "auth"] = "ServiceAccount"
         }
         try world.settle()
         #expect(world.status["revision"] == revision && world.all(.deployments).count == 1)
