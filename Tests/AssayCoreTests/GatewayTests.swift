@@ -254,6 +254,37 @@ import Testing
         #expect(try MLModel(json: try Sample.model { $0["spec", "serving", "hosts"] = ["a.b"] }).problems.isEmpty)
     }
 
+    // MARK: Callers
+
+    /// Nobody else asks who calls: what cannot be kept is not served.
+    @Test func withoutAGatewayWhoAsksForCallersIsNotServed() throws {
+        var world = World()
+        try world.create(.mlModels, try Sample.model { $0["spec", "serving", "auth"] = "ServiceAccount" })
+        try world.settle()
+        #expect(world.condition("Stalled")?["reason"] == "GatewayMissing")
+        #expect(world.condition("Stalled")?["message"]?.string?.hasPrefix("spec.serving.auth: ") == true)
+        #expect(world.all(.trainingJobs).isEmpty && world.all(.services).isEmpty)
+    }
+
+    @Test func whatServedBeforeItAskedForCallersIsLedToNoMorePods() throws {
+        var world = try serving(nil)
+        world.change { $0["spec", "serving", "auth"] = "ServiceAccount" }
+        try world.settle()
+        #expect(world.condition("Stalled")?["reason"] == "GatewayMissing")
+        let service = world.get(.services, "wine")
+        #expect(service?["spec", "selector"] != nil, "a mistake takes nothing away")
+        world.remove(.services, "wine")
+        try world.settle()
+        #expect(world.all(.services).isEmpty)
+    }
+
+    @Test func withAGatewayWhoAsksForCallersIsServed() throws {
+        var world = try serving(try Self.gateway())
+        world.change { $0["spec", "serving", "auth"] = "ServiceAccount" }
+        try world.settle()
+        #expect(world.condition("Stalled") == nil && world.status["phase"] == "Serving")
+    }
+
     // MARK: Ports
 
     @Test func theOlderOfTwoKeepsAPortAndTheOtherTakesAnother() throws {
