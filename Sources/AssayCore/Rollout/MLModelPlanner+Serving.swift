@@ -180,7 +180,11 @@ extension MLModelPlanner {
                 result.requeueAfter = min(result.requeueAfter ?? wait, wait)
                 continue
             }
-            if let kept, kept.deployment == name { rest(child, kept, spec) } else { delete(.deployments, child.metadata) }
+            if let kept, kept.deployment == name {
+                rest(child, kept, spec)
+            } else {
+                delete(.deployments, child.metadata)
+            }
         }
     }
 
