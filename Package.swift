@@ -206,8 +206,8 @@ let package = Package(
         tests(
             "AssayGateway",
             [
-                "AssayCore", "Concurrency", "ControllerRuntime", "HTTPServer", "HTTPTransport", "JSON",
-                "KubernetesClient", "KubernetesModel", log,
+                "AssayCore", "Concurrency", "ControllerRuntime", "Files", "HTTPServer", "HTTPTransport", "JSON",
+                "KubernetesClient", "KubernetesModel", "OpenSSL", log,
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),

@@ -1,4 +1,5 @@
 import ArgumentParser
+import AssayCore
 import AssayGateway
 import AssayOperator
 import ControllerRuntime
@@ -31,6 +32,15 @@ struct GatewayCommand: AsyncParsableCommand {
     @Option(help: "The port that all models share, by the host names of their specs. None unless given.")
     var sharedPort: Int?
 
+    @Option(help: "The same by HTTPS; opened once there is a certificate. None unless given.")
+    var sharedTlsPort: Int?
+
+    @Option(
+        help: ArgumentHelp(
+            "The files for that, read again as they change: tls.crt and tls.key, as a Secret of the type kubernetes.io/tls has "
+                + "them.", valueName: "directory"))
+    var sharedTlsDirectory = "/etc/assay/ingress"
+
     @Option(help: "Event loops; one for each processor that it may use.")
     var threads = 1
 
@@ -57,6 +67,19 @@ struct GatewayCommand: AsyncParsableCommand {
     func validate() throws {
         if !(1...64).contains(threads) { throw ValidationError("--threads: must be 1 to 64") }
         if let sharedPort, !(1...65535).contains(sharedPort) { throw ValidationError("--shared-port: must be a port") }
+        if let sharedTlsPort {
+            guard (1...65535).contains(sharedTlsPort) else {
+                throw ValidationError("--shared-tls-port: must be a port")
+            }
+            if GatewayPort.range.contains(sharedTlsPort) {
+                throw ValidationError(
+                    "--shared-tls-port: must not be \(GatewayPort.range.lowerBound) to "
+                        + "\(GatewayPort.range.upperBound - 1), which are the models' own")
+            }
+            if sharedTlsPort == sharedPort {
+                throw ValidationError("--shared-tls-port: must be another than --shared-port")
+            }
+        }
         if drainDelay < 0 { throw ValidationError("--drain-delay: must not be negative") }
         if drainTimeout < 0 { throw ValidationError("--drain-timeout: must not be negative") }
         if loadAddress != "none", OperatorConfiguration.Address(loadAddress) == nil {
@@ -79,9 +102,11 @@ struct GatewayCommand: AsyncParsableCommand {
         let load = loadAddress == "none" ? nil : OperatorConfiguration.Address(loadAddress)
         let configuration = GatewayConfiguration(
             namespace: namespace,
-            gateway: .init(host: host, sharedPort: sharedPort, threads: threads, limits: limits),
+            gateway: .init(
+                host: host, sharedPort: sharedPort, sharedTLSPort: sharedTlsPort, threads: threads, limits: limits),
             health: health.map { .init(host: $0.host, port: $0.port) },
-            load: load.map { .init(address: .init(host: $0.host, port: $0.port), directory: loadDirectory) })
+            load: load.map { .init(address: .init(host: $0.host, port: $0.port), directory: loadDirectory) },
+            tlsDirectory: sharedTlsPort == nil ? nil : sharedTlsDirectory)
         logger.info("starting", metadata: ["server": "\(cluster.transport.server)"])
         let program = GatewayProgram(
             configuration: configuration, cluster: cluster, transport: transport, logger: logger)

@@ -6,6 +6,7 @@ import KubernetesModel
 import Logging
 import NIOCore
 import NIOPosix
+import OpenSSL
 
 /// A reverse proxy in front of models: takes requests at each model's port, gives them to the pods of the revision that
 /// is next, and holds them while a revision that sleeps is woken.
@@ -16,14 +17,18 @@ public final class Gateway: Sendable {
         public var host: String
         /// The port that all models share, by host name; nil for none.
         public var sharedPort: Int?
+        /// The port that all models share by TLS. It is opened once there is a certificate; see ``Gateway/renew(_:)``.
+        public var sharedTLSPort: Int?
         /// Event loops.
         public var threads: Int
         public var limits: GatewayLimits
 
         /// A configuration.
         public init(
-            host: String = "0.0.0.0", sharedPort: Int? = nil, threads: Int = 1, limits: GatewayLimits = .init()
+            host: String = "0.0.0.0", sharedPort: Int? = nil, sharedTLSPort: Int? = nil, threads: Int = 1,
+            limits: GatewayLimits = .init()
         ) {
+            self.sharedTLSPort = sharedTLSPort
             self.host = host
             self.sharedPort = sharedPort
             self.threads = threads
@@ -39,6 +44,8 @@ public final class Gateway: Sendable {
 
     private let configuration: Configuration
     private let waker: any Waker
+    private let callers: (any CallerReviews)?
+    private let tls: Locked<TLSContext?>
     private let time: any TimeSource
     private let logger: Logger
     private let group: MultiThreadedEventLoopGroup
@@ -46,25 +53,33 @@ public final class Gateway: Sendable {
     private let controlLoop: any EventLoop
     private let control: NIOLoopBoundBox<GatewayControl>
     private let wakes: (stream: AsyncStream<WakeRequest>, continuation: AsyncStream<WakeRequest>.Continuation)
+    private let reviews: (stream: AsyncStream<ReviewRequest>, continuation: AsyncStream<ReviewRequest>.Continuation)
     private let stop: (stream: AsyncStream<Never>, continuation: AsyncStream<Never>.Continuation)
 
     /// - Parameters:
     ///   - waker: scales up what sleeps.
+    ///   - callers: finds out who calls. Without it nobody reaches a model that asks for that.
     ///   - metrics: takes what is measured.
     ///   - onListening: told which ports connections are taken on, whenever that changes.
     public init(
-        _ configuration: Configuration, waker: any Waker, metrics: GatewayMetrics, time: any TimeSource = SystemTime(),
-        logger: Logger, onListening: @escaping @Sendable (Set<Int>) -> Void = { _ in }
+        _ configuration: Configuration, waker: any Waker, callers: (any CallerReviews)? = nil, metrics: GatewayMetrics,
+        time: any TimeSource = SystemTime(), logger: Logger,
+        onListening: @escaping @Sendable (Set<Int>) -> Void = { _ in }
     ) {
         self.configuration = configuration
         self.waker = waker
+        self.callers = callers
         self.time = time
         self.logger = logger
         wakes = AsyncStream.makeStream()
+        reviews = AsyncStream.makeStream()
         stop = AsyncStream.makeStream()
         let group = MultiThreadedEventLoopGroup(numberOfThreads: max(1, configuration.threads))
         self.group = group
-        let ports = Self.ports(wakes.continuation, metrics, logger)
+        let asking = Self.asking(callers, reviews.continuation, time)
+        let ports = Self.ports(wakes.continuation, asking, metrics, logger)
+        let tls = Locked<TLSContext?>(nil)
+        self.tls = tls
         var limits = configuration.limits
         limits.server.connections = max(1, limits.server.connections / max(1, configuration.threads))
         let threads = group.makeIterator().map { [limits] in GatewayThread($0, limits: limits, ports: ports) }
@@ -74,30 +89,47 @@ public final class Gateway: Sendable {
         let listeners = Listeners(
             loop: controlLoop, metrics: metrics, logger: logger, onChange: onListening
         ) { port in
-            Self.listen(on: port, configuration, group, threads)
+            Self.listen(on: port, configuration, tls, group, threads)
         }
         control = .makeBoxSendingValue(
             GatewayControl(
                 loop: controlLoop, threads: threads, limits: configuration.limits, metrics: metrics,
-                sharedPort: configuration.sharedPort, listeners: listeners), eventLoop: controlLoop)
+                sharedPort: configuration.sharedPort, tlsPort: configuration.sharedTLSPort, listeners: listeners),
+            eventLoop: controlLoop)
         metrics.registry.beforeExposition { [weak self] in self?.measure(metrics) }
     }
 
     private static func ports(
-        _ continuation: AsyncStream<WakeRequest>.Continuation, _ metrics: GatewayMetrics, _ logger: Logger
+        _ continuation: AsyncStream<WakeRequest>.Continuation, _ callers: CallerPort, _ metrics: GatewayMetrics,
+        _ logger: Logger
     ) -> GatewayPorts {
         GatewayPorts(
             wake: { model, revision in
                 let deployment = ObjectKey(namespace: model.namespace, name: revision.deployment)
                 continuation.yield(
                     WakeRequest(model: model, revision: revision.share.revision, deployment: deployment))
-            }, metrics: metrics, logger: logger)
+            }, callers: callers, metrics: metrics, logger: logger)
+    }
+
+    private static func asking(
+        _ callers: (any CallerReviews)?, _ continuation: AsyncStream<ReviewRequest>.Continuation,
+        _ time: any TimeSource
+    ) -> CallerPort {
+        CallerPort(
+            now: { time.wallNow() },
+            remembered: { token in
+                guard let callers else { return .unavailable(retryAfter: 60) }
+                return callers.remembered(token)
+            },
+            review: { continuation.yield($0) })
     }
 
     private static func listen(
-        on port: Int, _ configuration: Configuration, _ group: MultiThreadedEventLoopGroup, _ threads: [GatewayThread]
+        on port: Int, _ configuration: Configuration, _ tls: Locked<TLSContext?>, _ group: MultiThreadedEventLoopGroup,
+        _ threads: [GatewayThread]
     ) -> EventLoopFuture<any Channel> {
-        let entrance: Entrance = port == configuration.sharedPort ? .shared : .port(port)
+        let isSecure = port == configuration.sharedTLSPort
+        let entrance: Entrance = isSecure || port == configuration.sharedPort ? .shared : .port(port)
         return ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 1024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
@@ -109,7 +141,10 @@ public final class Gateway: Sendable {
                     guard let thread = threads.first(where: { $0.loop === channel.eventLoop }) else {
                         throw ChannelError.inappropriateOperationForState
                     }
-                    try ClientHandler(thread.box.value, entrance).install(in: channel)
+                    let context = isSecure ? tls.withLock { $0 } : nil
+                    // A port that is for TLS speaks nothing else.
+                    guard isSecure == (context != nil) else { throw ChannelError.inappropriateOperationForState }
+                    try ClientHandler(thread.box.value, entrance, isSecure: isSecure).install(in: channel, tls: context)
                 }
             }
             .bind(host: configuration.host, port: port)
@@ -139,6 +174,13 @@ public final class Gateway: Sendable {
                 }
             }
         }
+    }
+
+    /// Gives connections to the shared port that are accepted from now on this certificate; those that are open go on. The
+    /// first one opens the port.
+    public func renew(_ context: TLSContext) {
+        tls.withLock { $0 = context }
+        onControl { $0.openTLS() }
     }
 
     private func onControl(_ body: @escaping @Sendable (GatewayControl) -> Void) {
@@ -186,6 +228,7 @@ public final class Gateway: Sendable {
         onControl { $0.change(ofModel: true) { _ in nil } }
         await withTaskGroup(of: Void.self) { tasks in
             tasks.addTask { await self.wakeWhatSleeps() }
+            tasks.addTask { await self.reviewWhoCalls() }
             for await _ in stop.stream {}
             await drain()
             tasks.cancelAll()
@@ -230,6 +273,16 @@ public final class Gateway: Sendable {
         await withDiscardingTaskGroup { tasks in
             for await request in wakes.stream {
                 tasks.addTask { await self.wake(request) }
+            }
+            tasks.cancelAll()
+        }
+    }
+
+    private func reviewWhoCalls() async {
+        guard let callers else { return }
+        await withDiscardingTaskGroup { tasks in
+            for await request in reviews.stream {
+                tasks.addTask { request.done(await callers.review(request.token, for: request.namespace)) }
             }
             tasks.cancelAll()
         }

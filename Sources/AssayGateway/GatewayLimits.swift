@@ -5,6 +5,12 @@ public struct GatewayLimits: Sendable, Hashable {
     /// Of heads and bodies of requests, and the waits for them. A request's body is passed on as it comes and is never
     /// held whole, so its limit costs no memory.
     public var server: HTTPServerLimits
+    /// For a client's TLS handshake; beyond, its connection is closed.
+    public var handshakeTimeout: Duration = .seconds(10)
+    /// For the API server's word of who calls; beyond, 503.
+    public var reviewTimeout: Duration = .seconds(10)
+    /// Requests that wait for that, of each thread; beyond, 503.
+    public var reviewedRequests = 1_000
     /// For a connection to a pod to come about.
     public var connectTimeout: Duration = .seconds(3)
     /// From the end of a request to the head of its response; beyond, 504.

@@ -29,6 +29,10 @@ public struct GatewayMetrics: Sendable {
         "assay_gateway_held_seconds": .init(
             "Time that requests were held for a pod", buckets: [0.01, 0.05, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120]),
         "assay_gateway_refused_requests_total": .init("Total number of requests refused before any model was chosen"),
+        "assay_gateway_denied_requests_total": .init(
+            "Total number of requests that were not let in, by model and status (see spec.serving.auth)"),
+        "assay_gateway_certificate_expiration_timestamp_seconds": .init(
+            "When the certificate of the shared port ends, in seconds since the Unix epoch"),
         "assay_gateway_connections": .init("Open connections of clients"),
         "assay_gateway_listener_failures_total": .init("Total number of ports that could not be listened on"),
     ]

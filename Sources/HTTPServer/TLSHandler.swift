@@ -1,17 +1,19 @@
-internal import NIOCore
-internal import OpenSSL
+package import NIOCore
+package import OpenSSL
 
 /// Told to the handlers after it once the peer is known.
-struct TLSEstablished: Sendable {
-    var peer: CertificateSubject?
+package struct TLSEstablished: Sendable {
+    package var peer: CertificateSubject?
 }
 
 /// Puts the TLS engine into a channel: ciphertext on the network's side, plaintext on the other.
-final class TLSHandler: ChannelDuplexHandler {
-    typealias InboundIn = ByteBuffer
-    typealias InboundOut = ByteBuffer
-    typealias OutboundIn = ByteBuffer
-    typealias OutboundOut = ByteBuffer
+///
+/// The handlers after it hear that a read is complete only where it brought plaintext; until then it reads on by itself.
+package final class TLSHandler: ChannelDuplexHandler {
+    package typealias InboundIn = ByteBuffer
+    package typealias InboundOut = ByteBuffer
+    package typealias OutboundIn = ByteBuffer
+    package typealias OutboundOut = ByteBuffer
 
     /// The most that a TLS record carries. Going by records keeps the engine's buffers at that size.
     private static let record = 16 << 10
@@ -22,17 +24,19 @@ final class TLSHandler: ChannelDuplexHandler {
     private var isAnnounced = false
     private var isFinished = false
     private var isLingering = false
+    /// The read that is under way has brought plaintext.
+    private var hasDelivered = false
     /// Plaintext that waits for the handshake, or for the peer.
     private var waiting = CircularBuffer<(buffer: ByteBuffer, promise: EventLoopPromise<Void>?)>()
 
-    init(_ engine: consuming TLSEngine) { self.engine = engine }
+    package init(_ engine: consuming TLSEngine) { self.engine = engine }
 
-    func channelActive(context: ChannelHandlerContext) {
+    package func channelActive(context: ChannelHandlerContext) {
         advance(context)
         context.fireChannelActive()
     }
 
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         var buffer = unwrapInboundIn(data)
         while buffer.readableBytes > 0, !isFinished {
             guard let slice = buffer.readSlice(length: min(buffer.readableBytes, Self.record)) else { return }
@@ -41,19 +45,23 @@ final class TLSHandler: ChannelDuplexHandler {
         }
     }
 
-    func channelReadComplete(context: ChannelHandlerContext) {
-        if isLingering { context.read() }
-        context.fireChannelReadComplete()
+    package func channelReadComplete(context: ChannelHandlerContext) {
+        if hasDelivered {
+            hasDelivered = false
+            context.fireChannelReadComplete()
+        } else {
+            context.read()
+        }
     }
 
-    func channelInactive(context: ChannelHandlerContext) {
+    package func channelInactive(context: ChannelHandlerContext) {
         isFinished = true
         for (_, promise) in waiting { promise?.fail(ChannelError.ioOnClosedChannel) }
         waiting.removeAll()
         context.fireChannelInactive()
     }
 
-    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+    package func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         waiting.append((unwrapOutboundIn(data), promise))
         guard !isFinished else {
             waiting.removeLast().promise?.fail(ChannelError.ioOnClosedChannel)
@@ -66,7 +74,7 @@ final class TLSHandler: ChannelDuplexHandler {
         }
     }
 
-    func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
+    package func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
         if mode != .input, !isFinished {
             isFinished = true
             engine.close()
@@ -110,12 +118,15 @@ final class TLSHandler: ChannelDuplexHandler {
                 return 0
             }
             switch try outcome.get() {
-            case .bytes: context.fireChannelRead(wrapInboundOut(plaintext))
+            case .bytes:
+                hasDelivered = true
+                context.fireChannelRead(wrapInboundOut(plaintext))
             case .wantsInput, .wantsOutput:
                 sendOutput(context, promise: nil)
                 return
             case .closed, .truncated:
-                context.close(promise: nil)
+                // It is told farewell too (RFC 5246 §7.2.1).
+                close(context: context, mode: .all, promise: nil)
                 return
             }
         }

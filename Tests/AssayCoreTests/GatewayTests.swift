@@ -232,6 +232,7 @@ import Testing
             (["hosts": .array((0..<17).map { .string("h\($0)") })], "spec.serving.hosts: has more than 16 entries"),
             (["gateway": false, "retry": "Idempotent"], "spec.serving.retry: is for the gateway"),
             (["gateway": false, "hosts": ["wine"]], "spec.serving.hosts: is for the gateway"),
+            (["gateway": false, "auth": "ServiceAccount"], "spec.serving.auth: is for the gateway"),
         ] as [(JSONValue, String)])
     func aMistakeInWhatTheGatewayIsToldIsNamed(_ fields: JSONValue, _ words: String) throws {
         let model = try Sample.model { $0["spec", "serving"] = $0["spec", "serving"]?.merging(patch: fields) }
@@ -246,10 +247,42 @@ import Testing
         world.change {
             $0["spec", "serving", "hosts"] = ["wine.example.com"]
             $0["spec", "serving", "retry"] = "Idempotent"
+            $0["spec", "serving", "auth"] = "ServiceAccount"
         }
         try world.settle()
         #expect(world.status["revision"] == revision && world.all(.deployments).count == 1)
         #expect(try MLModel(json: try Sample.model { $0["spec", "serving", "hosts"] = ["a.b"] }).problems.isEmpty)
+    }
+
+    // MARK: Callers
+
+    /// Nobody else asks who calls: what cannot be kept is not served.
+    @Test func withoutAGatewayWhoAsksForCallersIsNotServed() throws {
+        var world = World()
+        try world.create(.mlModels, try Sample.model { $0["spec", "serving", "auth"] = "ServiceAccount" })
+        try world.settle()
+        #expect(world.condition("Stalled")?["reason"] == "GatewayMissing")
+        #expect(world.condition("Stalled")?["message"]?.string?.hasPrefix("spec.serving.auth: ") == true)
+        #expect(world.all(.trainingJobs).isEmpty && world.all(.services).isEmpty)
+    }
+
+    @Test func whatServedBeforeItAskedForCallersIsLedToNoMorePods() throws {
+        var world = try serving(nil)
+        world.change { $0["spec", "serving", "auth"] = "ServiceAccount" }
+        try world.settle()
+        #expect(world.condition("Stalled")?["reason"] == "GatewayMissing")
+        let service = world.get(.services, "wine")
+        #expect(service?["spec", "selector"] != nil, "a mistake takes nothing away")
+        world.remove(.services, "wine")
+        try world.settle()
+        #expect(world.all(.services).isEmpty)
+    }
+
+    @Test func withAGatewayWhoAsksForCallersIsServed() throws {
+        var world = try serving(try Self.gateway())
+        world.change { $0["spec", "serving", "auth"] = "ServiceAccount" }
+        try world.settle()
+        #expect(world.condition("Stalled") == nil && world.status["phase"] == "Serving")
     }
 
     // MARK: Ports

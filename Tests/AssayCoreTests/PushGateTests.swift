@@ -204,10 +204,14 @@ import Testing
         ),
     ]
 
+    private static func identity(_ review: JSONValue) -> PushIdentity? {
+        ReviewedAccount(review: review, audience: PushChannel.audience).flatMap { PushIdentity($0) }
+    }
+
     @Test func onlyATokenOfAPodForThisAudienceIsKnown() {
-        #expect(PushIdentity(review: Self.review { _ in }, audience: PushChannel.audience) == Self.identity)
+        #expect(Self.identity(Self.review { _ in }) == Self.identity)
         for (what, review) in Self.reviews {
-            #expect(PushIdentity(review: review, audience: PushChannel.audience) == nil, "\(what)")
+            #expect(Self.identity(review) == nil, "\(what)")
         }
     }
 }

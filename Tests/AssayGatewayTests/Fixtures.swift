@@ -8,11 +8,12 @@ import KubernetesModel
 func modelJSON(
     _ name: String = "wine", namespace: String = "ml", port: Int? = 7001, created: String = "2026-01-01T00:00:00Z",
     traffic: [(String, Int, String)] = [("wine-1", 100, "Serving")], podPort: Int = 8080, hosts: [String] = [],
-    retry: String? = nil, generation: Int64? = nil
+    retry: String? = nil, auth: JSONValue? = nil, generation: Int64? = nil
 ) -> JSONValue {
     var serving: JSONValue = ["port": JSONValue(podPort)]
     if !hosts.isEmpty { serving["hosts"] = .array(hosts.map { .string($0) }) }
     serving["retry"] = JSONValue(retry)
+    serving["auth"] = auth
     var status: JSONValue = [
         "traffic": .array(
             traffic.map { ["revision": .string($0.0), "weight": JSONValue($0.1), "state": .string($0.2)] }),

@@ -5,6 +5,7 @@ import KubernetesModel
 import Logging
 import NIOCore
 import NIOPosix
+import OpenSSL
 
 @testable import AssayGateway
 
@@ -37,29 +38,37 @@ struct GatewayWorld: Sendable {
     /// Of the model `wine`.
     let port: Int
     let sharedPort: Int
+    /// The shared port by TLS, which is open where the world was given a certificate.
+    let tlsPort: Int
 
     /// Tells the gateway a model and its pods, and runs it while `body` does.
     static func with(
         model: (Int) -> JSONValue = { modelJSON(port: $0) }, pods: [JSONValue] = [], waker: any Waker = TestWaker(),
-        threads: Int = 1, limits change: (inout GatewayLimits) -> Void = { _ in },
+        callers: (any CallerReviews)? = nil, tls: TLSContext? = nil, threads: Int = 1,
+        limits change: (inout GatewayLimits) -> Void = { _ in },
         _ body: @escaping @Sendable (GatewayWorld) async throws -> Void
     ) async throws {
-        let ports = try await freePorts(2)
+        let ports = try await freePorts(3)
         var limits = GatewayLimits()
         limits.drainDelay = .zero
         change(&limits)
         let registry = MetricsRegistry(descriptions: GatewayMetrics.descriptions)
         let (listening, told) = AsyncStream.makeStream(of: Set<Int>.self)
         let gateway = Gateway(
-            .init(host: "127.0.0.1", sharedPort: ports[1], threads: threads, limits: limits), waker: waker,
-            metrics: GatewayMetrics(registry), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+            .init(
+                host: "127.0.0.1", sharedPort: ports[1], sharedTLSPort: ports[2], threads: threads, limits: limits),
+            waker: waker, callers: callers, metrics: GatewayMetrics(registry),
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
             onListening: { told.yield($0) })
-        let world = GatewayWorld(gateway: gateway, registry: registry, port: ports[0], sharedPort: ports[1])
+        let world = GatewayWorld(
+            gateway: gateway, registry: registry, port: ports[0], sharedPort: ports[1], tlsPort: ports[2])
         try world.tell(model: model(ports[0]))
         for pod in pods { try world.tell(pod: pod) }
+        if let tls { gateway.renew(tls) }
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask { try await gateway.run() }
-            for await open in listening where open.isSuperset(of: ports) { break }
+            let wanted = tls == nil ? Array(ports.prefix(2)) : ports
+            for await open in listening where open.isSuperset(of: wanted) { break }
             do {
                 try await body(world)
             } catch {
@@ -104,13 +113,14 @@ struct GatewayWorld: Sendable {
 /// A gateway before one pod.
 func withPod(
     reply: @escaping @Sendable (StrictReader.Request) -> TestPod.Reply = { _ in .text("ok") }, retry: String? = nil,
+    hosts: [String] = [], auth: JSONValue? = nil, callers: (any CallerReviews)? = nil, tls: TLSContext? = nil,
     limits change: (inout GatewayLimits) -> Void = { _ in },
     _ body: @escaping @Sendable (GatewayWorld, TestPod) async throws -> Void
 ) async throws {
     try await TestPod.with(reply: reply) { pod in
         try await GatewayWorld.with(
-            model: { modelJSON(port: $0, podPort: pod.port, retry: retry) },
-            pods: [podJSON("a", address: pod.address, port: pod.port)], limits: change
+            model: { modelJSON(port: $0, podPort: pod.port, hosts: hosts, retry: retry, auth: auth) },
+            pods: [podJSON("a", address: pod.address, port: pod.port)], callers: callers, tls: tls, limits: change
         ) { try await body($0, pod) }
     }
 }

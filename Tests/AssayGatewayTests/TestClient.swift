@@ -1,5 +1,7 @@
+import HTTPServer
 import NIOCore
 import NIOPosix
+import OpenSSL
 
 /// A client that sends and reads bytes as they are.
 final class TestClient {
@@ -23,12 +25,16 @@ final class TestClient {
 
     /// Connects, runs `body`, and closes.
     static func with<Result: Sendable>(
-        port: Int, _ body: (TestClient) async throws -> Result
+        port: Int, tls: TLSContext? = nil, name: String = "127.0.0.1", _ body: (TestClient) async throws -> Result
     ) async throws -> Result {
         let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .connect(host: "127.0.0.1", port: port) { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
+                    if let tls {
+                        let engine = try TLSEngine(tls, role: .client(hostname: name))
+                        try channel.pipeline.syncOperations.addHandler(TLSHandler(engine))
+                    }
+                    return try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
                 }
             }
         return try await channel.executeThenClose { try await body(TestClient($0, $1)) }

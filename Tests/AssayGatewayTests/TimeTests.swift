@@ -5,6 +5,7 @@ import KubernetesModel
 import Logging
 import NIOCore
 import NIOEmbedded
+import OpenSSL
 import Testing
 
 @testable import AssayGateway
@@ -16,7 +17,8 @@ private final class Connection {
     let shared: SharedModel
     let woken = Locked(0)
 
-    init(state: TrafficShare.State) throws {
+    /// - Parameter tls: the client is to speak TLS.
+    init(state: TrafficShare.State, tls: TLSContext? = nil) throws {
         let metrics = GatewayMetrics(MetricsRegistry(descriptions: GatewayMetrics.descriptions))
         let key = ObjectKey(namespace: "ml", name: "wine")
         let route = ModelRoute(
@@ -29,13 +31,14 @@ private final class Connection {
         loop = LoopContext(
             loop: channel.embeddedEventLoop, limits: GatewayLimits(),
             ports: GatewayPorts(
-                wake: { [woken] _, _ in woken.withLock { $0 += 1 } }, metrics: metrics,
+                wake: { [woken] _, _ in woken.withLock { $0 += 1 } },
+                callers: CallerPort(now: { .zero }, remembered: { _ in nil }, review: { _ in }), metrics: metrics,
                 logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }))
         shared = SharedModel(key, loops: 1, limits: GatewayLimits(), metrics: metrics)
         shared.update(route)
         loop.update(route, shared: shared)
         loop.assign(ports: [7001: key], hosts: [:])
-        try ClientHandler(loop, .port(7001)).install(in: channel)
+        try ClientHandler(loop, .port(7001), isSecure: tls != nil).install(in: channel, tls: tls)
         try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
     }
 
@@ -124,5 +127,55 @@ private final class Connection {
         connection.wakeFinished(.failed("forbidden"))
         let first = try connection.sent()
         #expect(first.contains("503") && first.contains("forbidden") && connection.wakeCount == 1)
+    }
+
+    // MARK: TLS
+
+    /// Sends what there is of the one side to the other, until nothing is left.
+    private static func exchange(_ client: inout TLSEngine, _ connection: Connection) throws {
+        while client.pendingOutput > 0 {
+            try connection.channel.writeInbound(output(of: &client))
+            while let answer = try connection.channel.readOutbound(as: ByteBuffer.self) {
+                answer.withUnsafeReadableBytes { client.receive($0) }
+            }
+            _ = try client.handshake()
+        }
+    }
+
+    private static func output(of client: inout TLSEngine) -> ByteBuffer {
+        var bytes = [UInt8](repeating: 0, count: client.pendingOutput)
+        let count = bytes.withUnsafeMutableBytes { space in client.takeOutput(into: space) }
+        return ByteBuffer(bytes: bytes.prefix(count))
+    }
+
+    @Test func aHandshakeHasTenSecondsHoweverItComes() throws {
+        let certificates = try TestCertificates()
+        let connection = try Connection(state: .serving, tls: certificates.server())
+        var client = try TLSEngine(certificates.client, role: .client(hostname: "127.0.0.1"))
+        _ = try client.handshake()
+        var hello = Self.output(of: &client)
+        for _ in 0..<9 {
+            let byte = hello.readSlice(length: 1)
+            try connection.channel.writeInbound(try #require(byte))
+            connection.advance(1)
+        }
+        #expect(connection.channel.isActive)
+        connection.advance(1)
+        #expect(!connection.channel.isActive && connection.loop.clientCount == 0)
+    }
+
+    @Test func afterTheHandshakeARequestHasItsOwnTenSeconds() throws {
+        let certificates = try TestCertificates()
+        let connection = try Connection(state: .serving, tls: certificates.server())
+        var client = try TLSEngine(certificates.client, role: .client(hostname: "127.0.0.1"))
+        connection.advance(9)
+        _ = try client.handshake()
+        try Self.exchange(&client, connection)
+        let isEstablished = client.isEstablished
+        #expect(isEstablished)
+        connection.advance(9)
+        #expect(connection.channel.isActive)
+        connection.advance(1)
+        #expect(!connection.channel.isActive, "one that says nothing is closed without an answer")
     }
 }

@@ -11,14 +11,14 @@ extension Stories {
     /// The installation with the gateway, as its Deployments run it: requests go through it, and an idle model sleeps.
     @Suite struct GatewayTests {
         private static let overlay = "\(ProgramUnderTest.repository)/manifests/with-gateway"
-        private static let home = "assay-system"
+        static let home = "assay-system"
 
         /// The toy model, which may sleep after five seconds.
         private static let model = ToyModel().yaml.replacing(
             "    replicas: 1\n",
             with: "    autoscaling: {minReplicas: 0, maxReplicas: 2, idleAfter: 5s}\n")
 
-        private static func installed(
+        static func installed(
             on backend: Backend, _ body: @escaping @Sendable (StoryWorld, Administrator) async throws -> Void
         ) async throws {
             if case .kubernetes(.existing) = backend {

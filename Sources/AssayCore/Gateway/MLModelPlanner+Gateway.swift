@@ -178,3 +178,12 @@ extension MLModelPlanner {
         result.requeueAfter = min(result.requeueAfter ?? wait, wait)
     }
 }
+
+extension MLModelSpec.Serving {
+    /// What of it cannot be without a gateway, and why; nil where nothing is.
+    var gatewayNeed: String? {
+        if autoscaling != nil { return "spec.serving.autoscaling: goes by what the gateway measures" }
+        if auth != nil { return "spec.serving.auth: it is the gateway that asks who calls" }
+        return nil
+    }
+}

@@ -32,21 +32,10 @@ public struct PushIdentity: Sendable, Hashable {
         self.podUID = podUID
     }
 
-    /// Reads a TokenReview. Nil unless the token is good for this very audience, and a pod's: a server that knows nothing of
-    /// audiences has not looked whether it is.
-    public init?(review: JSONValue, audience: String) {
-        let status = review["status"]
-        guard status?["authenticated"] == true,
-            (status?["audiences"]?.array ?? []).contains(.string(audience)),
-            let user = status?["user", "username"]?.string
-        else { return nil }
-        let parts = user.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
-        let extra = status?["user", "extra"]
-        guard parts.count == 4, parts[0] == "system", parts[1] == "serviceaccount",
-            let pod = extra?["authentication.kubernetes.io/pod-name"]?[0]?.string,
-            let uid = extra?["authentication.kubernetes.io/pod-uid"]?[0]?.string, !pod.isEmpty, !uid.isEmpty
-        else { return nil }
-        self.init(namespace: parts[2], pod: pod, podUID: uid)
+    /// Nil where the token is bound to no pod.
+    public init?(_ account: ReviewedAccount) {
+        guard let pod = account.pod else { return nil }
+        self.init(namespace: account.namespace, pod: pod.name, podUID: pod.uid)
     }
 }
 

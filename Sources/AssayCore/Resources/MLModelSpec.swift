@@ -183,10 +183,17 @@ extension MLModelSpec {
         public var retry: Retry?
         /// Names under which the port that all models share knows it.
         public var hosts: [String]
+        /// Who calls is asked for, and let in or not; nil where nobody is asked.
+        public var auth: Auth?
 
         public enum Retry: String, Sendable, Hashable, CaseIterable {
             /// Any, for acting on one twice is as good as once.
             case idempotent = "Idempotent"
+        }
+
+        public enum Auth: String, Sendable, Hashable, CaseIterable {
+            /// Service accounts of the model's namespace, by their tokens.
+            case serviceAccount = "ServiceAccount"
         }
 
         public static let defaultProgressDeadline = 600
@@ -196,8 +203,10 @@ extension MLModelSpec {
             template: PodTemplate, port: Int, replicas: Int? = nil, allowUnpinned: Bool? = nil,
             imageFrom: [ImageFrom] = [], artifacts: [String] = [], progressDeadlineSeconds: Int? = nil,
             surge: Int? = nil, gateway: Bool? = nil, autoscaling: Autoscaling? = nil, scaleDownDelay: String? = nil,
-            rollout: RolloutSpec? = nil, retry: Retry? = nil, hosts: [String] = []
+            rollout: RolloutSpec? = nil, retry: Retry? = nil, hosts: [String] = [],
+            auth: Auth? = nil
         ) {
+            self.auth = auth
             self.retry = retry
             self.hosts = hosts
             self.scaleDownDelay = scaleDownDelay
@@ -228,6 +237,7 @@ extension MLModelSpec {
             scaleDownDelay = try cursor["scaleDownDelay"].optionalString()
             retry = try cursor["retry"].optionalEnum()
             hosts = try cursor["hosts"].map { element throws(JSONShapeError) in try element.string() }
+            auth = try cursor["auth"].optionalEnum()
             rollout = cursor["rollout"].exists ? try RolloutSpec(json: cursor["rollout"]) : nil
         }
 
@@ -243,6 +253,7 @@ extension MLModelSpec {
             result["rollout"] = rollout?.json
             result["retry"] = JSONValue(retry?.rawValue)
             if !hosts.isEmpty { result["hosts"] = JSONValue(hosts) }
+            result["auth"] = JSONValue(auth?.rawValue)
             return result
         }
 

@@ -16,7 +16,8 @@ extension MLModelPlanner {
         }
         if isRouted(spec) {
             leadToGateway(revision)
-        } else if mayLeadToPods {
+        } else if mayLeadToPods, spec.serving.auth == nil || observed.service != nil {
+            // Who asks for callers to be known is led to no pods who was not before.
             lead(to: ServingRendering.service(of: model, revision))
             leadFromGateway()
         }

@@ -59,12 +59,11 @@ struct MLModelPlanner {
             stall(status.phase ?? .failed, reason: rejection.reason, message: rejection.message)
             return
         }
-        if spec.serving.autoscaling != nil, !isRouted(spec) {
+        if !isRouted(spec), let missing = spec.serving.gatewayNeed {
             stall(
                 .invalid, reason: "GatewayMissing",
-                message:
-                    "spec.serving.autoscaling: goes by what the gateway measures, and the operator knows of none; start it "
-                    + "with --gateway-namespace, or remove this")
+                message: "\(missing), and the operator knows of none; start it with --gateway-namespace, or remove this"
+            )
             return
         }
         if spec.suspend == true {

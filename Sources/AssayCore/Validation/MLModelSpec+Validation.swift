@@ -220,7 +220,8 @@ extension MLModelSpec.Serving {
                     "\"\(Text.limited(host, to: 80))\" is no name of a host in lower case"))
         }
         if gateway == false {
-            for (field, isThere) in [("retry", retry != nil), ("hosts", !hosts.isEmpty)] where isThere {
+            let given = [("retry", retry != nil), ("hosts", !hosts.isEmpty), ("auth", auth != nil)]
+            for (field, isThere) in given where isThere {
                 problems.append(.init("\(Self.path).\(field)", "is for the gateway; remove it, or gateway: false"))
             }
         }

@@ -110,7 +110,7 @@ extension ClientHandler {
     }
 
     private func end(_ over: Exchange) {
-        over.model.shared.meter.end(now: loop.now)
+        if over.isAdmitted { over.model.shared.meter.end(now: loop.now) }
         exchange = nil
     }
 
@@ -199,13 +199,17 @@ extension ClientHandler {
         case (.head, .head(hasBegun: true)), (.requestBody, .exchange):
             refuse(Rejection(status: 408, message: "the request did not come in time"))
         case (.response, .exchange): podBroke(.timeout)
+        case (.review, .exchange): reviewTookTooLong()
         default: close()
         }
     }
 
     /// Ends the connection if nothing is under way on it.
     func closeIfIdle() {
-        if case .head(hasBegun: false) = stage { close() }
+        switch stage {
+        case .handshake, .head(hasBegun: false): close()
+        case .head, .exchange, .lingering, .closed: break
+        }
     }
 
     func close() {

@@ -4,12 +4,13 @@ import KubernetesModel
 import Logging
 import NIOCore
 import NIOHTTP1
+import OpenSSL
 
 /// By which door a client came.
 enum Entrance: Sendable, Hashable {
     /// A model's own port.
     case port(Int)
-    /// The port that all share, where the name decides.
+    /// A port that all share, where the name decides.
     case shared
 }
 
@@ -22,6 +23,8 @@ final class ClientHandler: ChannelInboundHandler {
     typealias OutboundOut = ByteBuffer
 
     enum Stage {
+        /// Before the first request, until the client is known by TLS.
+        case handshake
         /// Between requests. `hasBegun` once a byte of the next head came.
         case head(hasBegun: Bool)
         case exchange
@@ -32,8 +35,7 @@ final class ClientHandler: ChannelInboundHandler {
 
     let loop: LoopContext
     let entrance: Entrance
-    private let scheme: StaticString
-    var stage = Stage.head(hasBegun: false)
+    var stage: Stage
     var exchange: Exchange?
     var context: ChannelHandlerContext?
     private var address = ""
@@ -47,16 +49,23 @@ final class ClientHandler: ChannelInboundHandler {
     var isStalled = false
     let timer: StageTimer
 
-    init(_ loop: LoopContext, _ entrance: Entrance, scheme: StaticString = "http") {
+    private let isSecure: Bool
+
+    /// - Parameter isSecure: the client speaks TLS.
+    init(_ loop: LoopContext, _ entrance: Entrance, isSecure: Bool = false) {
         self.loop = loop
         self.entrance = entrance
-        self.scheme = scheme
+        self.isSecure = isSecure
+        stage = isSecure ? .handshake : .head(hasBegun: false)
         timer = StageTimer(loop)
     }
 
     /// Sets up a channel; called on its event loop.
-    func install(in channel: any Channel) throws {
+    ///
+    /// - Parameter tls: by which the client speaks TLS.
+    func install(in channel: any Channel, tls: TLSContext? = nil) throws {
         let pipeline = channel.pipeline.syncOperations
+        if let tls { try pipeline.addHandler(TLSHandler(try TLSEngine(tls, role: .server))) }
         try pipeline.addHandler(ByteToMessageHandler(HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes)))
         try pipeline.addHandler(self)
     }
@@ -71,8 +80,16 @@ final class ClientHandler: ChannelInboundHandler {
         address = context.remoteAddress?.ipAddress ?? "unknown"
         timer.handler = self
         loop.add(self)
-        timer.wait(for: .head)
+        timer.wait(for: isSecure ? .handshake : .head)
         context.read()
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if event is TLSEstablished, case .handshake = stage {
+            stage = .head(hasBegun: false)
+            timer.wait(for: .head)
+        }
+        context.fireUserInboundEventTriggered(event)
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -80,7 +97,7 @@ final class ClientHandler: ChannelInboundHandler {
         switch stage {
         case .exchange where exchange?.isComplete ?? true: backlog.append(part)
         case .exchange, .head: take(part)
-        case .lingering, .closed: break
+        case .handshake, .lingering, .closed: break
         }
     }
 
@@ -91,7 +108,7 @@ final class ClientHandler: ChannelInboundHandler {
             stage = .head(hasBegun: true)
             timer.wait(for: .head)
         case .exchange: if exchange?.pod != nil { flushToPod() }
-        case .head, .lingering, .closed: break
+        case .handshake, .head, .lingering, .closed: break
         }
         readMore()
     }
@@ -120,7 +137,7 @@ final class ClientHandler: ChannelInboundHandler {
         switch stage {
         case .exchange where exchange?.isComplete ?? true: parserRejection = rejection
         case .exchange, .head: refuse(rejection)
-        case .lingering, .closed: break
+        case .handshake, .lingering, .closed: break
         }
     }
 
@@ -129,7 +146,7 @@ final class ClientHandler: ChannelInboundHandler {
     func readMore() {
         guard let context else { return }
         switch stage {
-        case .head, .lingering: context.read()
+        case .handshake, .head, .lingering: context.read()
         case .exchange:
             guard let exchange else { return }
             let mayRead = exchange.isComplete ? backlog.isEmpty : exchange.pod?.isWritable ?? false
@@ -166,8 +183,19 @@ final class ClientHandler: ChannelInboundHandler {
             return refuse(
                 Rejection(status: 404, message: "no model answers here"), id: id, isHead: head.method == .HEAD)
         }
-        exchange = Exchange(head, facts, id: id, model: model, started: loop.now)
-        model.shared.meter.begin(now: loop.now)
+        let exchange = Exchange(head, facts, id: id, model: model, started: loop.now)
+        self.exchange = exchange
+        if let rule = model.route?.callers, rule != .anybody {
+            authenticate(exchange, by: rule)
+        } else {
+            admit(exchange)
+        }
+    }
+
+    /// From here on it is one of the model's requests.
+    func admit(_ exchange: Exchange) {
+        exchange.isAdmitted = true
+        exchange.model.shared.meter.begin(now: loop.now)
         timer.wait(for: .requestBody)
         choose(avoiding: nil)
     }
@@ -208,7 +236,11 @@ final class ClientHandler: ChannelInboundHandler {
             exchange.keepEnd(trailers)
         }
         exchange.isComplete = true
-        guard exchange.pod != nil else { return timer.stopWaiting() }
+        guard exchange.pod != nil else {
+            // Whoever is asked about it may not answer.
+            if exchange.isAdmitted { timer.stopWaiting() }
+            return
+        }
         flushToPod()
         if exchange.plan == nil { timer.wait(for: .response) }
     }
@@ -231,7 +263,7 @@ final class ClientHandler: ChannelInboundHandler {
     /// A connection is there: the request goes out.
     func attach(_ pod: PodHandler) {
         guard let exchange, let revision = exchange.revision else { return pod.giveBack() }
-        let isLate = exchange.heldSince != nil || exchange.retries > 0
+        let isLate = exchange.heldSince != nil || exchange.retries > 0 || exchange.isReviewed
         if let since = exchange.heldSince {
             exchange.started = loop.now
             revision.shared.metrics.heldTime.observe(exchange.started - since)
@@ -242,8 +274,8 @@ final class ClientHandler: ChannelInboundHandler {
         let body = exchange.replay ?? toPod
         if toPod.readableBytes > 0 { toPod = ByteBuffer() }
         RequestHead(head: exchange.head, facts: exchange.facts).write(
-            to: &toPod, from: .init(address: address, scheme: scheme), fallbackHost: exchange.model.shared.key.name,
-            requestID: exchange.id)
+            to: &toPod, from: .init(address: address, scheme: isSecure ? "https" : "http", caller: exchange.caller),
+            fallbackHost: exchange.model.shared.key.name, requestID: exchange.id)
         if body.readableBytes > 0 { toPod.writeImmutableBuffer(body) }
         pod.begin(self, isHead: exchange.isHead)
         revision.shared.metrics.inFlight.increment()
@@ -285,7 +317,7 @@ final class ClientHandler: ChannelInboundHandler {
             case .head: take(backlog.removeFirst())
             case .exchange where exchange?.isComplete == false: take(backlog.removeFirst())
             case .exchange: return
-            case .lingering, .closed:
+            case .handshake, .lingering, .closed:
                 backlog.removeAll()
                 return
             }
@@ -294,7 +326,7 @@ final class ClientHandler: ChannelInboundHandler {
             switch stage {
             case .exchange where exchange?.isComplete ?? true: return
             case .head, .exchange: refuse(rejection)
-            case .lingering, .closed: break
+            case .handshake, .lingering, .closed: break
             }
             parserRejection = nil
         }

@@ -1,4 +1,5 @@
 import HTTPServer
+import KubernetesModel
 import NIOCore
 import NIOHTTP1
 
@@ -16,6 +17,12 @@ final class Exchange {
     /// Its place in the line, while it is held.
     var ticket: Int?
     var heldSince: Duration?
+    /// It counts as one of the model's requests.
+    var isAdmitted = false
+    /// Somebody was asked who sent it.
+    var isReviewed = false
+    /// Who sent it, where that was asked for.
+    var caller: String?
     /// Bytes of the body that came from the client.
     var received = 0
     /// Its end came from the client.
@@ -40,6 +47,7 @@ final class Exchange {
         if isIdempotent { replay = ByteBuffer() }
     }
 
+    var namespace: String { model.shared.key.namespace ?? "" }
     var isIdempotent: Bool { model.route?.isIdempotent ?? false }
     var isHead: Bool { head.method == .HEAD }
     var hasBody: Bool { facts.isChunked || (facts.contentLength ?? 0) > 0 }

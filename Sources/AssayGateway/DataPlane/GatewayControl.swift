@@ -27,7 +27,9 @@ final class GatewayControl {
     private let threads: [GatewayThread]
     private let limits: GatewayLimits
     private let metrics: GatewayMetrics
-    private let sharedPort: Int?
+    /// Those that are opened beside the models' own, and the one of them that is to be opened only when it can speak TLS.
+    private var sharedPorts: Set<Int>
+    private let tlsPort: Int?
     let listeners: Listeners
     private(set) var table = RoutingTable()
     private var shared: [ObjectKey: SharedModel] = [:]
@@ -37,13 +39,14 @@ final class GatewayControl {
 
     init(
         loop: any EventLoop, threads: [GatewayThread], limits: GatewayLimits, metrics: GatewayMetrics, sharedPort: Int?,
-        listeners: Listeners
+        tlsPort: Int?, listeners: Listeners
     ) {
         self.loop = loop
         self.threads = threads
         self.limits = limits
         self.metrics = metrics
-        self.sharedPort = sharedPort
+        sharedPorts = Set([sharedPort].compactMap(\.self))
+        self.tlsPort = tlsPort
         self.listeners = listeners
     }
 
@@ -67,7 +70,14 @@ final class GatewayControl {
         ownersChanged = false
         let (ports, hosts) = (table.portOwners, table.hostOwners)
         for thread in threads { thread.run { $0.assign(ports: ports, hosts: hosts) } }
-        listeners.update(Set(ports.keys).union(sharedPort.map { [$0] } ?? []))
+        // No model's port is the one that is for TLS, which is opened for nothing else.
+        listeners.update(Set(ports.keys.filter { $0 != tlsPort }).union(sharedPorts))
+    }
+
+    /// There is what the port speaks TLS by.
+    func openTLS() {
+        guard let tlsPort, sharedPorts.insert(tlsPort).inserted else { return }
+        change(ofModel: true) { _ in nil }
     }
 
     private func tell(_ key: ObjectKey) {

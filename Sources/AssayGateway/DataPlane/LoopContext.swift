@@ -10,8 +10,17 @@ import NIOCore
 struct GatewayPorts: Sendable {
     /// Asks for a revision to be woken.
     var wake: @Sendable (ObjectKey, RevisionRoute) -> Void
+    var callers: CallerPort
     var metrics: GatewayMetrics
     var logger: Logger
+}
+
+/// How the loops find out who calls.
+struct CallerPort: Sendable {
+    /// The time since the Unix epoch.
+    var now: @Sendable () -> Duration
+    var remembered: @Sendable (String) -> CallerVerdict?
+    var review: @Sendable (ReviewRequest) -> Void
 }
 
 /// One event loop's part of the gateway: its own connections to pods, so that a request never changes threads.
@@ -26,6 +35,7 @@ final class LoopContext {
     let refused: MetricSeries
     private var generator = SeededGenerator.system()
     private(set) var isDraining = false
+    private var reviews = 0
     private var isClosed = false
     private var sweep: Scheduled<Void>?
 
@@ -91,6 +101,15 @@ final class LoopContext {
 
     /// From now on each answer is the last on its connection.
     func drain() { isDraining = true }
+
+    /// Whether one more request may wait for the word of who sent it.
+    func beginReview() -> Bool {
+        guard reviews < limits.reviewedRequests else { return false }
+        reviews += 1
+        return true
+    }
+
+    func endReview() { reviews -= 1 }
 
     /// Ends the connections that wait for a request.
     func closeIdle() {

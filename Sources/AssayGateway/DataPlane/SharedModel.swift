@@ -1,5 +1,6 @@
 import AssayCore
 import Concurrency
+import ControllerRuntime
 import KubernetesModel
 
 /// What all event loops share of a model. It is touched only where a request chooses a revision, is held, or ends.
@@ -58,6 +59,14 @@ package final class SharedModel: Sendable {
         let isAnalysed = isAnalysed.withLock { $0 }
         let known = revisions.withLock { $0.count > 1 || isAnalysed ? $0 : [:] }
         return known.mapValues { $0.count.withLock { $0 } }
+    }
+
+    /// A request was not let in.
+    func countDenied(status: Int) {
+        metrics.registry.counter(
+            "assay_gateway_denied_requests_total",
+            [("namespace", key.namespace ?? ""), ("model", key.name), ("code", String(status))]
+        ).increment()
     }
 
     package func revision(_ name: String) -> SharedRevision? { revisions.withLock { $0[name] } }

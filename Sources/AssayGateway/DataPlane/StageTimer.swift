@@ -7,10 +7,14 @@ import NIOCore
 /// where it is and, when it runs, looks whether the wait of that moment is over.
 final class StageTimer {
     enum Wait {
+        /// For the end of a TLS handshake.
+        case handshake
         /// For a connection's first request, or the rest of a head.
         case head
         /// For another request.
         case idle
+        /// For the word of who calls.
+        case review
         /// For more of a request's body.
         case requestBody
         /// For the head of a response.
@@ -70,6 +74,8 @@ final class StageTimer {
     private func duration(of wait: Wait) -> Duration {
         let limits = loop.limits
         return switch wait {
+        case .handshake: limits.handshakeTimeout
+        case .review: limits.reviewTimeout
         case .head: limits.server.headTimeout
         case .idle: limits.server.idleTimeout
         case .requestBody: limits.server.bodyTimeout

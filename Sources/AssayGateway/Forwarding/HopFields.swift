@@ -13,7 +13,8 @@ enum HopFields {
         case 9: name.reads(as: "forwarded") || name.reads(as: "x-real-ip")
         case 10: name.reads(as: "connection") || name.reads(as: "keep-alive")
         case 12: name.reads(as: "x-request-id")
-        case 14: name.reads(as: "content-length") || name.reads(as: "http2-settings")
+        case 14:
+            name.reads(as: "content-length") || name.reads(as: "http2-settings") || name.reads(as: CallerGate.field)
         case 15: name.reads(as: "x-forwarded-for")
         case 16:
             name.reads(as: "proxy-connection") || name.reads(as: "x-forwarded-host")
@@ -23,6 +24,11 @@ enum HopFields {
         case 19: name.reads(as: "proxy-authorization")
         default: false
         }
+    }
+
+    /// By which callers say who they are; it ends here where it was for us.
+    static func isCredential(_ name: String) -> Bool {
+        name.utf8.count == 13 && name.reads(as: "authorization")
     }
 
     /// Of a response.

@@ -13,6 +13,8 @@ struct RequestHead {
         var address: String
         /// `http` or `https`.
         var scheme: StaticString
+        /// Who it is, where that was asked for.
+        var caller: String?
     }
 
     let head: HTTPRequestHead
@@ -34,6 +36,7 @@ struct RequestHead {
         let listed = HopFields.listed(facts.connection)
         for (name, value) in head.headers where !HopFields.isOursInRequest(name) {
             if !listed.isEmpty, listed.contains(name.lowercased()) { continue }
+            if client.caller != nil, HopFields.isCredential(name) { continue }
             buffer.writeField(name, value)
         }
         if facts.isChunked {
@@ -48,6 +51,10 @@ struct RequestHead {
         buffer.writeStaticString(client.scheme)
         buffer.writeStaticString("\r\nX-Forwarded-Host: ")
         buffer.writeString(host)
+        if let caller = client.caller {
+            buffer.writeStaticString("\r\nX-Assay-Caller: ")
+            buffer.writeString(caller)
+        }
         buffer.writeStaticString("\r\nX-Request-Id: ")
         buffer.writeString(requestID)
         buffer.writeStaticString(

@@ -18,8 +18,8 @@ public struct ModelRecord: StoredObject, Hashable {
     public static var fields: JSONFields? {
         ObjectMeta.fields.union(
             JSONFields(
-                "spec.serving.port", "spec.serving.retry", "spec.serving.hosts", "spec.serving.rollout.analysis",
-                "status.gatewayPort", "status.trafficGeneration", "status.traffic",
+                "spec.serving.port", "spec.serving.retry", "spec.serving.hosts", "spec.serving.auth",
+                "spec.serving.rollout.analysis", "status.gatewayPort", "status.trafficGeneration", "status.traffic",
                 "status.revisions.name", "status.revisions.deployment", "status.revisions.port"))
     }
 
@@ -32,6 +32,8 @@ public struct ModelRecord: StoredObject, Hashable {
     public var isIdempotent: Bool
     /// Whether somebody judges its revisions by what is counted of them.
     public var isAnalysed: Bool
+    /// Who may call.
+    public var callers: CallerRule
     /// The port of pods of which no revision is recorded.
     public var port: Int
     public var traffic: [TrafficShare]
@@ -51,6 +53,7 @@ public struct ModelRecord: StoredObject, Hashable {
         hosts = try serving["hosts"].strings().map { $0.lowercased() }
         isIdempotent = try serving["retry"].optionalString() == "Idempotent"
         isAnalysed = serving["rollout"]["analysis"].exists
+        callers = CallerRule(serving["auth"].value)
         port = try serving["port"].optionalInt() ?? 8080
         traffic = []
         for element in try status["traffic"].elements() { traffic.append(try TrafficShare(json: element)) }

@@ -13,6 +13,8 @@ public struct ModelRoute: Sendable, Hashable {
     public var isIdempotent: Bool
     /// Whether what is counted of its only revision is told.
     public var isAnalysed: Bool
+    /// Who may call.
+    public var callers: CallerRule
     /// Of the status' traffic that it is made of.
     public var generation: Int64
     /// What takes requests or is kept for them, as in the status.
@@ -21,9 +23,10 @@ public struct ModelRoute: Sendable, Hashable {
     /// A route by its parts.
     public init(
         model: ObjectKey, port: Int?, hosts: [String] = [], isIdempotent: Bool = false, isAnalysed: Bool = false,
-        generation: Int64 = 0, revisions: [RevisionRoute]
+        callers: CallerRule = .anybody, generation: Int64 = 0, revisions: [RevisionRoute]
     ) {
         self.isAnalysed = isAnalysed
+        self.callers = callers
         self.generation = generation
         self.model = model
         self.port = port
@@ -45,7 +48,8 @@ public struct ModelRoute: Sendable, Hashable {
         }
         self.init(
             model: record.metadata.key, port: record.gatewayPort, hosts: record.hosts,
-            isIdempotent: record.isIdempotent, isAnalysed: record.isAnalysed, generation: record.trafficGeneration,
+            isIdempotent: record.isIdempotent, isAnalysed: record.isAnalysed, callers: record.callers,
+            generation: record.trafficGeneration,
             revisions: record.traffic.map { share in
                 RevisionRoute(
                     share: share, deployment: record.revisions[share.revision]?.deployment ?? share.revision,

@@ -22,6 +22,9 @@ public struct GatewayConfiguration: Sendable {
     /// Where it tells whoever leads what there is to do, by the files of which directory; nil for nowhere.
     public var load: Load?
 
+    /// Where `tls.crt` and `tls.key` of ``Gateway/Configuration/sharedTLSPort`` are; nil where there is no such port.
+    public var tlsDirectory: String?
+
     /// Where what there is to do is told.
     public struct Load: Sendable, Hashable {
         public var address: Address
@@ -36,8 +39,10 @@ public struct GatewayConfiguration: Sendable {
 
     /// A configuration.
     public init(
-        namespace: String? = nil, gateway: Gateway.Configuration = .init(), health: Address? = nil, load: Load? = nil
+        namespace: String? = nil, gateway: Gateway.Configuration = .init(), health: Address? = nil, load: Load? = nil,
+        tlsDirectory: String? = nil
     ) {
+        self.tlsDirectory = tlsDirectory
         self.load = load
         self.namespace = namespace
         self.gateway = gateway

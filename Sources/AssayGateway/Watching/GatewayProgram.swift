@@ -49,8 +49,9 @@ public struct GatewayProgram: Service {
         let client = KubernetesClient(
             transport: metered, credentials: cluster.credentials, time: time, logger: logger)
         gateway = Gateway(
-            configuration.gateway, waker: ClientWaker(client: client), metrics: GatewayMetrics(metrics), time: time,
-            logger: logger, onListening: onPorts)
+            configuration.gateway, waker: ClientWaker(client: client),
+            callers: ClientCallerReviews(client: client, time: time, logger: logger),
+            metrics: GatewayMetrics(metrics), time: time, logger: logger, onListening: onPorts)
         modelReflector = Reflector(
             client: client, type: .mlModels, namespace: configuration.namespace, store: models, time: time,
             logger: logger, metrics: metrics)
@@ -89,6 +90,16 @@ public struct GatewayProgram: Service {
                     load: { [gateway, isDraining] in try await gateway.load(isEnding: isDraining.withLock { $0 }) },
                     time: time, logger: logger)
                 group.addTask { try await server.run(onListening: onTelling) }
+            }
+            if let directory = configuration.tlsDirectory {
+                let follower = CertificateFollower(
+                    directory: directory, time: time, logger: logger,
+                    use: { [gateway, metrics] context, end in
+                        gateway.renew(context)
+                        metrics.gauge("assay_gateway_certificate_expiration_timestamp_seconds").set(
+                            Double(end.components.seconds))
+                    })
+                group.addTask { await follower.run() }
             }
             group.addTask { await modelReflector.run() }
             group.addTask { await podReflector.run() }

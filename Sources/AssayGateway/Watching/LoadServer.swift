@@ -15,8 +15,7 @@ struct LoadServer: Sendable {
     private static let interval: Duration = .seconds(5)
 
     private struct Files: Sendable, Hashable {
-        var certificate: [UInt8]
-        var key: [UInt8]
+        var pair: CertificateFiles
         var token: String
     }
 
@@ -76,8 +75,7 @@ struct LoadServer: Sendable {
         do {
             let token = try FileSystem.contents("\(directory)/token")
             return Files(
-                certificate: try FileSystem.contents("\(directory)/tls.crt"),
-                key: try FileSystem.contents("\(directory)/tls.key"), token: String(decoding: token, as: UTF8.self))
+                pair: try CertificateFiles(in: directory), token: String(decoding: token, as: UTF8.self))
         } catch {
             logger.debug("the files to be known by are not there", metadata: ["error": "\(error)"])
             return nil
@@ -88,7 +86,7 @@ struct LoadServer: Sendable {
     private func context(of files: Files) -> TLSContext? {
         do throws(TLSError) {
             guard !files.token.isEmpty else { return nil }
-            return try TLSContext(serverCertificateChainPEM: files.certificate, privateKeyPEM: files.key)
+            return try files.pair.context()
         } catch {
             logger.warning("the certificate cannot be used", metadata: ["error": "\(error)"])
             return nil
