@@ -175,6 +175,8 @@ extension MLModelSpec {
         public var retry: Retry?
         /// Names under which the port that all models share knows it.
         public var hosts: [String]
+        /// How many requests the gateway gives to one replica at a time, as Knative's; as many as come where it is nil or 0.
+        public var containerConcurrency: Int?
 
         public enum Retry: String, Sendable, Hashable, CaseIterable {
             /// Any, for acting on one twice is as good as once.
@@ -188,8 +190,9 @@ extension MLModelSpec {
             template: PodTemplate, port: Int, replicas: Int? = nil, allowUnpinned: Bool? = nil,
             imageFrom: [ImageFrom] = [], artifacts: [String] = [], progressDeadlineSeconds: Int? = nil,
             surge: Int? = nil, gateway: Bool? = nil, autoscaling: Autoscaling? = nil, scaleDownDelay: String? = nil,
-            rollout: RolloutSpec? = nil, retry: Retry? = nil, hosts: [String] = []
+            rollout: RolloutSpec? = nil, retry: Retry? = nil, hosts: [String] = [], containerConcurrency: Int? = nil
         ) {
+            self.containerConcurrency = containerConcurrency
             self.retry = retry
             self.hosts = hosts
             self.scaleDownDelay = scaleDownDelay
@@ -220,6 +223,7 @@ extension MLModelSpec {
             scaleDownDelay = try cursor["scaleDownDelay"].optionalString()
             retry = try cursor["retry"].optionalEnum()
             hosts = try cursor["hosts"].map { element throws(JSONShapeError) in try element.string() }
+            containerConcurrency = try cursor["containerConcurrency"].optionalInt()
             rollout = cursor["rollout"].exists ? try RolloutSpec(json: cursor["rollout"]) : nil
         }
 
@@ -235,6 +239,7 @@ extension MLModelSpec {
             result["rollout"] = rollout?.json
             result["retry"] = JSONValue(retry?.rawValue)
             if !hosts.isEmpty { result["hosts"] = JSONValue(hosts) }
+            if let containerConcurrency { result["containerConcurrency"] = JSONValue(containerConcurrency) }
             return result
         }
 
@@ -248,6 +253,8 @@ extension MLModelSpec {
 
         public var revisionHash: String { SpecHash.text(revisionJSON) }
         public var wantedReplicas: Int { replicas ?? 1 }
+        /// How many requests one replica has at most; nil for as many as come.
+        public var concurrencyLimit: Int? { containerConcurrency.flatMap { $0 > 0 ? $0 : nil } }
         /// Of a candidate that is proven. At least one, even if none is wanted: nothing is shown by no pod.
         var initialReplicas: Int { autoscaling?.initial(replicas) ?? max(1, wantedReplicas) }
         /// How many there may be at once.

@@ -57,12 +57,10 @@ struct MLModelPlanner {
             stall(status.phase ?? .failed, reason: rejection.reason, message: rejection.message)
             return
         }
-        if spec.serving.autoscaling != nil, !isRouted(spec) {
+        if let need = gatewayNeed(spec), !isRouted(spec) {
             stall(
                 .invalid, reason: "GatewayMissing",
-                message:
-                    "spec.serving.autoscaling: goes by what the gateway measures, and the operator knows of none; start it "
-                    + "with --gateway-namespace, or remove this")
+                message: "\(need), and the operator knows of none; start it with --gateway-namespace, or remove this")
             return
         }
         if spec.suspend == true {
@@ -81,6 +79,13 @@ struct MLModelPlanner {
         case .trained: judge(index, spec)
         case .failed, .superseded: tellTrainingFailed(index)
         }
+    }
+
+    /// What of it holds only where requests go through a gateway.
+    private func gatewayNeed(_ spec: MLModelSpec) -> String? {
+        if spec.serving.autoscaling != nil { return "spec.serving.autoscaling: goes by what the gateway measures" }
+        return spec.serving.concurrencyLimit == nil
+            ? nil : "spec.serving.containerConcurrency: is what the gateway lets a replica have"
     }
 
     /// The server has refused what this very spec leads to: it would again. Of what a TrainingJob was refused that one

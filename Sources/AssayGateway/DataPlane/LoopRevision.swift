@@ -14,13 +14,18 @@ final class LoopRevision {
     private let context: LoopContext
     private let modelKey: ObjectKey
     private var state: RevisionState<PodHandler, ClientHandler>
+    private let line: SlotLine
     private var tick: (task: Scheduled<Void>, at: Duration)?
 
     init(_ route: RevisionRoute, shared: SharedRevision, model: LoopModel, in context: LoopContext) {
         self.shared = shared
         self.context = context
         modelKey = model.shared.key
-        state = RevisionState(route, .init(context.limits), budget: model.shared.budget, now: context.now)
+        line = SlotLine(shared.slots)
+        state = RevisionState(
+            route, .init(context.limits), budget: model.shared.budget, line: line, now: context.now)
+        let (loop, bound) = (context.loop, NIOLoopBound(self, eventLoop: context.loop))
+        line.onCall { loop.execute { bound.value.advance() } }
     }
 
     var route: RevisionRoute { state.route }
@@ -193,9 +198,10 @@ final class LoopRevision {
         advance()
     }
 
-    /// Makes the connections that are due.
+    /// Gives turns to those that wait, and makes the connections that are due.
     private func advance() {
         let now = context.now
+        while let (client, pod) = state.pool.takeTurn() { give(pod, to: client) }
         perform(state.pool.dials(now: now))
         scheduleTick(now: now)
     }
@@ -213,6 +219,7 @@ final class LoopRevision {
     /// It has no route any more.
     func retire() {
         for pod in state.pool.update([], now: context.now) { pod.close() }
+        line.leave()
     }
 
     // MARK: Time
@@ -235,9 +242,10 @@ final class LoopRevision {
 
     private func look() {
         let now = context.now
-        for client in state.pool.expire(now: now) {
-            refuse(client, GatewayAnswer(503, "no pod of \(modelKey.name) became ready in time", retryAfter: 5))
-        }
+        let reason =
+            state.isBusy
+            ? "the pods of \(modelKey.name) had no room in time" : "no pod of \(modelKey.name) became ready in time"
+        for client in state.pool.expire(now: now) { refuse(client, GatewayAnswer(503, reason, retryAfter: 5)) }
         if !state.pool.waiting.isEmpty, state.needsWaking, let refusal = wake(now: now) {
             for client in state.pool.removeWaiting() { refuse(client, refusal) }
         }

@@ -30,9 +30,14 @@ package final class SharedModel: Sendable {
         isAnalysed.withLock { $0 = route.isAnalysed }
         let names = Set(route.revisions.map(\.share.revision))
         revisions.withLock { revisions in
-            revisions = revisions.filter { names.contains($0.key) }
+            // What goes may come back while its pods still have requests.
+            revisions = revisions.filter { names.contains($0.key) || $0.value.slots.isInUse }
             for name in names where revisions[name] == nil {
                 revisions[name] = SharedRevision(RevisionMetrics(metrics, model: key, revision: name))
+            }
+            for route in route.revisions {
+                revisions[route.share.revision]?.slots.update(
+                    limit: route.concurrency, pods: Set(route.endpoints.map(\.pod)))
             }
         }
     }
@@ -70,6 +75,8 @@ package final class SharedModel: Sendable {
 package final class SharedRevision: Sendable {
     let metrics: RevisionMetrics
     package let wake = Locked(WakeState())
+    /// Its pods', where each may have only so many requests.
+    package let slots = PodSlots()
     /// Since it began to have requests.
     let count = Locked(RevisionLoad())
 

@@ -19,6 +19,7 @@ public struct ModelRecord: StoredObject, Hashable {
         ObjectMeta.fields.union(
             JSONFields(
                 "spec.serving.port", "spec.serving.retry", "spec.serving.hosts", "spec.serving.rollout.analysis",
+                "spec.serving.containerConcurrency",
                 "status.gatewayPort", "status.trafficGeneration", "status.traffic",
                 "status.revisions.name", "status.revisions.deployment", "status.revisions.port"))
     }
@@ -32,6 +33,8 @@ public struct ModelRecord: StoredObject, Hashable {
     public var isIdempotent: Bool
     /// Whether somebody judges its revisions by what is counted of them.
     public var isAnalysed: Bool
+    /// How many requests each pod may have at a time; nil for as many as come.
+    public var concurrency: Int?
     /// The port of pods of which no revision is recorded.
     public var port: Int
     public var traffic: [TrafficShare]
@@ -51,6 +54,7 @@ public struct ModelRecord: StoredObject, Hashable {
         hosts = try serving["hosts"].strings().map { $0.lowercased() }
         isIdempotent = try serving["retry"].optionalString() == "Idempotent"
         isAnalysed = serving["rollout"]["analysis"].exists
+        concurrency = try serving["containerConcurrency"].optionalInt().flatMap { $0 > 0 ? $0 : nil }
         port = try serving["port"].optionalInt() ?? 8080
         traffic = []
         for element in try status["traffic"].elements() { traffic.append(try TrafficShare(json: element)) }

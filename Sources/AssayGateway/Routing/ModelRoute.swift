@@ -49,6 +49,7 @@ public struct ModelRoute: Sendable, Hashable {
             revisions: record.traffic.map { share in
                 RevisionRoute(
                     share: share, deployment: record.revisions[share.revision]?.deployment ?? share.revision,
+                    concurrency: record.concurrency,
                     endpoints: (endpoints[share.revision] ?? []).sorted { $0.pod < $1.pod })
             })
     }
@@ -60,13 +61,16 @@ public struct RevisionRoute: Sendable, Hashable {
     public var share: TrafficShare
     /// What is scaled to wake it.
     public var deployment: String
+    /// How many requests each of its pods may have at a time; nil for as many as come.
+    public var concurrency: Int?
     /// Its pods that have an address and are not about to go, ordered by uid.
     public var endpoints: [Endpoint]
 
     /// A revision by its parts.
-    public init(share: TrafficShare, deployment: String, endpoints: [Endpoint]) {
+    public init(share: TrafficShare, deployment: String, concurrency: Int? = nil, endpoints: [Endpoint]) {
         self.share = share
         self.deployment = deployment
+        self.concurrency = concurrency
         self.endpoints = endpoints
     }
 }
