@@ -31,6 +31,12 @@ struct GatewayCommand: AsyncParsableCommand {
     @Option(help: "The port that all models share, by the host names of their specs. None unless given.")
     var sharedPort: Int?
 
+    @Option(
+        help: ArgumentHelp(
+            "The name of its pod, where there are several: by it a copy knows its part of what a model's replicas may have.",
+            valueName: "name"))
+    var instance: String?
+
     @Option(help: "Event loops; one for each processor that it may use.")
     var threads = 1
 
@@ -79,7 +85,7 @@ struct GatewayCommand: AsyncParsableCommand {
         let load = loadAddress == "none" ? nil : OperatorConfiguration.Address(loadAddress)
         let configuration = GatewayConfiguration(
             namespace: namespace,
-            gateway: .init(host: host, sharedPort: sharedPort, threads: threads, limits: limits),
+            gateway: .init(host: host, sharedPort: sharedPort, threads: threads, limits: limits, instance: instance),
             health: health.map { .init(host: $0.host, port: $0.port) },
             load: load.map { .init(address: .init(host: $0.host, port: $0.port), directory: loadDirectory) })
         logger.info("starting", metadata: ["server": "\(cluster.transport.server)"])

@@ -19,11 +19,15 @@ public final class Gateway: Sendable {
         /// Event loops.
         public var threads: Int
         public var limits: GatewayLimits
+        /// The name of its pod, by which it knows its part of what all of them share; nil for one that is alone.
+        public var instance: String?
 
         /// A configuration.
         public init(
-            host: String = "0.0.0.0", sharedPort: Int? = nil, threads: Int = 1, limits: GatewayLimits = .init()
+            host: String = "0.0.0.0", sharedPort: Int? = nil, threads: Int = 1, limits: GatewayLimits = .init(),
+            instance: String? = nil
         ) {
+            self.instance = instance
             self.host = host
             self.sharedPort = sharedPort
             self.threads = threads
@@ -79,7 +83,8 @@ public final class Gateway: Sendable {
         control = .makeBoxSendingValue(
             GatewayControl(
                 loop: controlLoop, threads: threads, limits: configuration.limits, metrics: metrics,
-                sharedPort: configuration.sharedPort, listeners: listeners), eventLoop: controlLoop)
+                sharedPort: configuration.sharedPort, instance: configuration.instance, listeners: listeners),
+            eventLoop: controlLoop)
         metrics.registry.beforeExposition { [weak self] in self?.measure(metrics) }
     }
 

@@ -53,6 +53,8 @@ public struct MLModelStatus: Sendable, Hashable {
     public var trafficGeneration: Int64?
     /// Who gets the requests that go through the gateway.
     public var traffic: [TrafficShare]
+    /// What each pod of the gateway may give to a replica at a time; empty where that has no bound.
+    public var concurrency: [ConcurrencyShare]
     /// How far the candidate is on its way to them; nil where none is on it.
     public var rollout: RolloutStatus?
     /// That what serves has become bad; nil while it is good.
@@ -62,6 +64,7 @@ public struct MLModelStatus: Sendable, Hashable {
     public init() {
         observedGeneration = -1
         traffic = []
+        concurrency = []
         conditions = []
         runs = []
         revisions = []
@@ -88,6 +91,9 @@ public struct MLModelStatus: Sendable, Hashable {
         gatewayUntil = try cursor["gatewayUntil"].optionalTimestamp()
         trafficGeneration = try cursor["trafficGeneration"].optionalInteger()
         traffic = try cursor["traffic"].map { element throws(JSONShapeError) in try TrafficShare(json: element) }
+        concurrency = try cursor["concurrency"].map { element throws(JSONShapeError) in
+            try ConcurrencyShare(json: element)
+        }
         rollout = cursor["rollout"].exists ? try RolloutStatus(json: cursor["rollout"]) : nil
         rollback = cursor["rollback"].exists ? try RollbackStatus(json: cursor["rollback"]) : nil
         lastHandledReconcileAt = try cursor["lastHandledReconcileAt"].optionalString()
@@ -113,6 +119,7 @@ public struct MLModelStatus: Sendable, Hashable {
         result["gatewayUntil"] = JSONValue(gatewayUntil?.description)
         if let trafficGeneration { result["trafficGeneration"] = .integer(trafficGeneration) }
         if !traffic.isEmpty { result["traffic"] = JSONValue(traffic.map(\.json)) }
+        if !concurrency.isEmpty { result["concurrency"] = JSONValue(concurrency.map(\.json)) }
         result["rollout"] = rollout?.json
         result["rollback"] = rollback?.json
         result["lastHandledReconcileAt"] = JSONValue(lastHandledReconcileAt)

@@ -29,7 +29,7 @@ final class GatewayControl {
     private let metrics: GatewayMetrics
     private let sharedPort: Int?
     let listeners: Listeners
-    private(set) var table = RoutingTable()
+    private(set) var table: RoutingTable
     private var shared: [ObjectKey: SharedModel] = [:]
     private var changed: Set<ObjectKey> = []
     private var ownersChanged = true
@@ -37,8 +37,9 @@ final class GatewayControl {
 
     init(
         loop: any EventLoop, threads: [GatewayThread], limits: GatewayLimits, metrics: GatewayMetrics, sharedPort: Int?,
-        listeners: Listeners
+        instance: String?, listeners: Listeners
     ) {
+        table = RoutingTable(instance: instance)
         self.loop = loop
         self.threads = threads
         self.limits = limits

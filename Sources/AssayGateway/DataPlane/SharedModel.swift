@@ -55,8 +55,10 @@ package final class SharedModel: Sendable {
         let held = min(budget.count, reading.active)
         return GatewayLoad.Model(
             generation: generation, inFlight: reading.active - held, held: held, requests: reading.requests,
-            busySeconds: reading.busySeconds, revisions: counts)
+            busySeconds: reading.busySeconds, concurrency: concurrency, revisions: counts)
     }
+
+    private var concurrency: Int? { revisions.withLock { Array($0.values) }.compactMap(\.slots.most).max() }
 
     /// Of each revision, where there are several, or where what serves is judged by it: else nobody asks for the only one.
     private var counts: [String: RevisionLoad] {

@@ -84,6 +84,11 @@ package final class PodSlots: Sendable {
         }
     }
 
+    /// The most requests that one pod has or can get; nil without a bound.
+    var most: Int? {
+        state.withLock { state in state.limit.map { max($0, state.used.values.max() ?? 0) } }
+    }
+
     /// Whether a request is at a pod by its count.
     package var isInUse: Bool { state.withLock { !$0.used.isEmpty } }
 

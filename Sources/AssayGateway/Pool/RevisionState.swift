@@ -36,7 +36,7 @@ package struct RevisionState<Connection: AnyObject, Request: AnyObject> {
     package var canTakeRequests: Bool { route.share.takesRequests && pool.isAvailable }
 
     /// Its pods answer, and whoever waits does so because they have all that they may.
-    package var isBusy: Bool { pool.isBounded && pool.isAvailable }
+    package var isBusy: Bool { route.concurrency ?? 0 > 0 && pool.isAvailable }
 
     /// A request that comes now has to wake it.
     package var needsWaking: Bool { sleeps && endpoints.isEmpty }

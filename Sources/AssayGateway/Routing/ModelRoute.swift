@@ -33,7 +33,9 @@ public struct ModelRoute: Sendable, Hashable {
     }
 
     /// What a model's status and its pods come to.
-    public init(_ record: ModelRecord, pods: some Sequence<PodRecord>) {
+    ///
+    /// - Parameter instance: the name of the gateway's pod that this is; nil for one that is alone.
+    public init(_ record: ModelRecord, pods: some Sequence<PodRecord>, instance: String? = nil) {
         var endpoints: [String: [Endpoint]] = [:]
         for pod in pods where !pod.hasEnded && !pod.metadata.isBeingDeleted {
             guard let address = pod.address, let name = pod.metadata.labels[RevisionRoute.label] else { continue }
@@ -49,7 +51,7 @@ public struct ModelRoute: Sendable, Hashable {
             revisions: record.traffic.map { share in
                 RevisionRoute(
                     share: share, deployment: record.revisions[share.revision]?.deployment ?? share.revision,
-                    concurrency: record.concurrency,
+                    concurrency: record.concurrency(for: instance),
                     endpoints: (endpoints[share.revision] ?? []).sorted { $0.pod < $1.pod })
             })
     }
@@ -61,7 +63,7 @@ public struct RevisionRoute: Sendable, Hashable {
     public var share: TrafficShare
     /// What is scaled to wake it.
     public var deployment: String
-    /// How many requests each of its pods may have at a time; nil for as many as come.
+    /// How many requests each of its pods may have from here at a time; nil for as many as come.
     public var concurrency: Int?
     /// Its pods that have an address and are not about to go, ordered by uid.
     public var endpoints: [Endpoint]

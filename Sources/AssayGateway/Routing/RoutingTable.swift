@@ -25,8 +25,12 @@ public struct RoutingTable: Sendable {
     /// The route of each model.
     public private(set) var routes: [ObjectKey: ModelRoute] = [:]
 
+    private let instance: String?
+
     /// Without a model.
-    public init() {}
+    ///
+    /// - Parameter instance: the name of the gateway's pod that this is; nil for one that is alone.
+    public init(instance: String? = nil) { self.instance = instance }
 
     /// Which model a port of the gateway belongs to.
     public func model(port: Int) -> ObjectKey? { ports[port]?.min()?.model }
@@ -82,7 +86,7 @@ public struct RoutingTable: Sendable {
 
     private mutating func renew(_ key: ObjectKey) -> ObjectKey? {
         guard let record = records[key] else { return nil }
-        let route = ModelRoute(record, pods: (pods[key] ?? [:]).values)
+        let route = ModelRoute(record, pods: (pods[key] ?? [:]).values, instance: instance)
         guard routes[key] != route else { return nil }
         routes[key] = route
         return key

@@ -238,10 +238,13 @@ final class GatewayLoads: Sendable {
     func observe(_ key: ObjectKey) -> ScalingObservation? {
         let now = time.monotonicNow()
         return state.withLock { state in
-            guard let known = state.models[key] else { return nil }
+            let reports = state.answers.compactMapValues { $0.models[key] }
+            guard let known = state.models[key] else {
+                // What has a bound is told about though it does not scale.
+                return reports.isEmpty ? nil : ScalingObservation(reports: reports)
+            }
             return ScalingObservation(
-                desired: known.desired, idle: now - known.window.lastActive,
-                reports: state.answers.compactMapValues { $0.models[key] })
+                desired: known.desired, idle: now - known.window.lastActive, reports: reports)
         }
     }
 }
