@@ -136,12 +136,17 @@ public final class Gateway: Sendable {
 
     /// A pod changed.
     public func take(_ change: StoreChange<PodRecord>) {
+        let thread = threads[0]
         onControl { control in
             control.change(ofModel: false) { table in
                 switch change {
                 case .added(let pod), .modified(_, let pod): table.apply(pod)
                 case .deleted(let pod): table.remove(pod)
                 }
+            }
+            switch change {
+            case .added(let pod), .modified(_, let pod): control.saw(pod, now: thread.box.value.now)
+            case .deleted(let pod): control.lost(pod)
             }
         }
     }
@@ -242,16 +247,13 @@ public final class Gateway: Sendable {
 
     private func wake(_ request: WakeRequest) async {
         logger.info("waking", metadata: ["model": "\(request.model)", "deployment": "\(request.deployment.name)"])
-        let begun = time.monotonicNow()
         let outcome = await waker.wake(request.deployment)
-        let duration = time.monotonicNow() - begun
         if case .failed(let reason) = outcome {
             logger.error("waking failed", metadata: ["model": "\(request.model)", "reason": "\(reason)"])
         }
         let threads = threads
         onControl { control in
             let now = threads[0].box.value.now
-            control.metrics(of: request.model, request.revision)?.coldStart(outcome, patch: duration)
             control.wakeFinished(request.model, request.revision, outcome, now: now)
         }
     }

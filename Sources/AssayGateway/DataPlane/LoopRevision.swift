@@ -15,6 +15,7 @@ final class LoopRevision {
     private let modelKey: ObjectKey
     private var state: RevisionState<PodHandler, ClientHandler>
     private let line: SlotLine
+    private let budget: HoldBudget
     private var tick: (task: Scheduled<Void>, at: Duration)?
 
     init(_ route: RevisionRoute, shared: SharedRevision, model: LoopModel, in context: LoopContext) {
@@ -22,8 +23,9 @@ final class LoopRevision {
         self.context = context
         modelKey = model.shared.key
         line = SlotLine(shared.slots)
+        budget = model.shared.budget
         state = RevisionState(
-            route, .init(context.limits), budget: model.shared.budget, line: line, now: context.now)
+            route, .init(context.limits), budget: budget, line: line, now: context.now)
         let (loop, bound) = (context.loop, NIOLoopBound(self, eventLoop: context.loop))
         line.onCall { loop.execute { bound.value.advance() } }
     }
@@ -62,6 +64,12 @@ final class LoopRevision {
     func cancel(_ ticket: Pool.Ticket) {
         state.pool.cancel(ticket)
         shared.metrics.held.increment(by: -1)
+        left()
+    }
+
+    /// A request that was held has gone without having been forwarded.
+    private func left() {
+        if budget.count == 0 { shared.wake.withLock { $0.nobodyWaits() } }
     }
 
     /// - Returns: what to answer where it cannot be woken.
@@ -83,18 +91,22 @@ final class LoopRevision {
 
     private func refuse(_ client: ClientHandler, _ answer: GatewayAnswer) {
         shared.metrics.held.increment(by: -1)
+        left()
         client.refused(answer)
     }
 
     private func give(_ pod: PodHandler, to client: ClientHandler) {
         shared.metrics.held.increment(by: -1)
         client.attach(pod)
+        let now = context.now
+        if let parts = shared.wake.withLock({ $0.forwarded(now: now) }) { shared.metrics.coldStart(parts) }
     }
 
     /// Sends those that wait to the revision that takes requests now.
     func sendElsewhere() {
         for client in state.pool.removeWaiting() {
             shared.metrics.held.increment(by: -1)
+            shared.wake.withLock { $0.nobodyWaits() }
             client.chooseAgain()
         }
     }
@@ -168,8 +180,8 @@ final class LoopRevision {
     }
 
     private func use(_ pod: PodHandler, _ id: Pool.EndpointID) {
-        let released = state.pool.connected(pod, id, now: context.now)
         opened()
+        let released = state.pool.connected(pod, id, now: context.now)
         after(released, pod)
         advance()
     }
@@ -188,9 +200,7 @@ final class LoopRevision {
 
     private func opened() {
         let now = context.now
-        if let duration = shared.wake.withLock({ $0.ready(now: now) }) {
-            shared.metrics.coldStart(phase: "ready", duration)
-        }
+        shared.wake.withLock { $0.ready(now: now) }
     }
 
     private func dialFailed(_ id: Pool.EndpointID) {

@@ -38,7 +38,7 @@ public struct ModelRoute: Sendable, Hashable {
     public init(_ record: ModelRecord, pods: some Sequence<PodRecord>, instance: String? = nil) {
         var endpoints: [String: [Endpoint]] = [:]
         for pod in pods where !pod.hasEnded && !pod.metadata.isBeingDeleted {
-            guard let address = pod.address, let name = pod.metadata.labels[RevisionRoute.label] else { continue }
+            guard let address = pod.address, let name = pod.revision else { continue }
             let port = record.revisions[name]?.port ?? record.port
             endpoints[name, default: []].append(
                 Endpoint(

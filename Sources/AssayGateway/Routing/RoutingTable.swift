@@ -84,6 +84,12 @@ public struct RoutingTable: Sendable {
         return renew(model)
     }
 
+    /// How far a pod is on its way to serving at its revision's port.
+    func progress(of pod: PodRecord) -> PodProgress {
+        guard let record = pod.model.flatMap({ records[$0] }) else { return .none }
+        return pod.progress(port: pod.revision.flatMap { record.revisions[$0]?.port } ?? record.port)
+    }
+
     private mutating func renew(_ key: ObjectKey) -> ObjectKey? {
         guard let record = records[key] else { return nil }
         let route = ModelRoute(record, pods: (pods[key] ?? [:]).values, instance: instance)

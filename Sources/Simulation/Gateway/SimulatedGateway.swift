@@ -127,7 +127,7 @@ final class SimulatedGateway: @unchecked Sendable {  // Safe: one job at a time;
     }
 
     private func wakeFinished(_ revision: String, _ outcome: WakeOutcome) {
-        shared?.revision(revision)?.wake.withLock { $0.finished(outcome, now: time.monotonicNow()) }
+        _ = shared?.revision(revision)?.wake.withLock { $0.finished(outcome, now: time.monotonicNow()) }
         for loop in loops { loop.wakeFinished(revision, outcome) }
     }
 

@@ -92,7 +92,7 @@ final class SimulatedRevision: @unchecked Sendable {  // Safe: one job at a time
         connection.onAnswer = { [weak self, unowned connection] in self?.answered($0, connection) }
         connection.onClose = { [weak self, unowned connection] in self?.closed(connection, $0) }
         let released = state.pool.connected(connection, id, now: loop.now)
-        _ = shared.wake.withLock { $0.ready(now: loop.now) }
+        shared.wake.withLock { $0.ready(now: loop.now) }
         after(released, connection)
         advance()
     }
