@@ -41,6 +41,12 @@ struct GatewayCommand: AsyncParsableCommand {
                 + "them.", valueName: "directory"))
     var sharedTlsDirectory = "/etc/assay/ingress"
 
+    @Option(
+        help: ArgumentHelp(
+            "The name of its pod, where there are several: by it a copy knows its part of what a model's replicas may have.",
+            valueName: "name"))
+    var instance: String?
+
     @Option(help: "Event loops; one for each processor that it may use.")
     var threads = 1
 
@@ -103,7 +109,8 @@ struct GatewayCommand: AsyncParsableCommand {
         let configuration = GatewayConfiguration(
             namespace: namespace,
             gateway: .init(
-                host: host, sharedPort: sharedPort, sharedTLSPort: sharedTlsPort, threads: threads, limits: limits),
+                host: host, sharedPort: sharedPort, sharedTLSPort: sharedTlsPort, threads: threads, limits: limits,
+                instance: instance),
             health: health.map { .init(host: $0.host, port: $0.port) },
             load: load.map { .init(address: .init(host: $0.host, port: $0.port), directory: loadDirectory) },
             tlsDirectory: sharedTlsPort == nil ? nil : sharedTlsDirectory)

@@ -22,13 +22,16 @@ public final class Gateway: Sendable {
         /// Event loops.
         public var threads: Int
         public var limits: GatewayLimits
+        /// The name of its pod, by which it knows its part of what all of them share; nil for one that is alone.
+        public var instance: String?
 
         /// A configuration.
         public init(
             host: String = "0.0.0.0", sharedPort: Int? = nil, sharedTLSPort: Int? = nil, threads: Int = 1,
-            limits: GatewayLimits = .init()
+            limits: GatewayLimits = .init(), instance: String? = nil
         ) {
             self.sharedTLSPort = sharedTLSPort
+            self.instance = instance
             self.host = host
             self.sharedPort = sharedPort
             self.threads = threads
@@ -94,7 +97,8 @@ public final class Gateway: Sendable {
         control = .makeBoxSendingValue(
             GatewayControl(
                 loop: controlLoop, threads: threads, limits: configuration.limits, metrics: metrics,
-                sharedPort: configuration.sharedPort, tlsPort: configuration.sharedTLSPort, listeners: listeners),
+                sharedPort: configuration.sharedPort, tlsPort: configuration.sharedTLSPort,
+                instance: configuration.instance, listeners: listeners),
             eventLoop: controlLoop)
         metrics.registry.beforeExposition { [weak self] in self?.measure(metrics) }
     }
@@ -166,12 +170,17 @@ public final class Gateway: Sendable {
 
     /// A pod changed.
     public func take(_ change: StoreChange<PodRecord>) {
+        let thread = threads[0]
         onControl { control in
             control.change(ofModel: false) { table in
                 switch change {
                 case .added(let pod), .modified(_, let pod): table.apply(pod)
                 case .deleted(let pod): table.remove(pod)
                 }
+            }
+            switch change {
+            case .added(let pod), .modified(_, let pod): control.saw(pod, now: thread.box.value.now)
+            case .deleted(let pod): control.lost(pod)
             }
         }
     }
@@ -290,16 +299,13 @@ public final class Gateway: Sendable {
 
     private func wake(_ request: WakeRequest) async {
         logger.info("waking", metadata: ["model": "\(request.model)", "deployment": "\(request.deployment.name)"])
-        let begun = time.monotonicNow()
         let outcome = await waker.wake(request.deployment)
-        let duration = time.monotonicNow() - begun
         if case .failed(let reason) = outcome {
             logger.error("waking failed", metadata: ["model": "\(request.model)", "reason": "\(reason)"])
         }
         let threads = threads
         onControl { control in
             let now = threads[0].box.value.now
-            control.metrics(of: request.model, request.revision)?.coldStart(outcome, patch: duration)
             control.wakeFinished(request.model, request.revision, outcome, now: now)
         }
     }

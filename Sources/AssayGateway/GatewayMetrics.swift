@@ -24,8 +24,9 @@ public struct GatewayMetrics: Sendable {
         "assay_gateway_retries_total": .init("Total number of requests given to a second pod"),
         "assay_gateway_cold_starts_total": .init("Total number of times that requests woke a revision, by outcome"),
         "assay_gateway_cold_start_seconds": .init(
-            "Time of a cold start by phase: patch (asking the API server), ready (until a pod answers)",
-            buckets: [0.005, 0.01, 0.05, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120]),
+            "Time of a cold start by phase: patch (asking the API server), schedule (until a pod has a node), fetch (its init "
+                + "containers), start (until its container runs), ready (until it answers), forward (until it has a request)",
+            buckets: [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120]),
         "assay_gateway_held_seconds": .init(
             "Time that requests were held for a pod", buckets: [0.01, 0.05, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120]),
         "assay_gateway_refused_requests_total": .init("Total number of requests refused before any model was chosen"),
@@ -78,13 +79,16 @@ final class RevisionMetrics: Sendable {
     }
 
     /// The API server was asked to scale it up.
-    func coldStart(_ outcome: WakeOutcome, patch: Duration) {
+    func coldStart(_ outcome: WakeOutcome) {
         let text = outcome == .awake ? "awake" : "failed"
         registry.counter("assay_gateway_cold_starts_total", labels + [("outcome", text)]).increment()
-        coldStart(phase: "patch", patch)
     }
 
-    func coldStart(phase: String, _ duration: Duration) {
-        registry.histogram("assay_gateway_cold_start_seconds", labels + [("phase", phase)]).observe(duration)
+    /// A cold start has ended with a request at a pod.
+    func coldStart(_ parts: [ColdStart.Part]) {
+        for part in parts {
+            registry.histogram("assay_gateway_cold_start_seconds", labels + [("phase", part.phase.rawValue)])
+                .observe(part.duration)
+        }
     }
 }

@@ -31,6 +31,26 @@ import Testing
         #expect(desired(stable: load, ready: ready) == wanted)
     }
 
+    /// As Knative's `resources.Resolve` has it, of which 70 % are aimed at.
+    @Test(
+        arguments: [
+            (nil, nil, 100), (nil, 8, 8), (20, nil, 20), (20, 8, 8), (4, 8, 4), (nil, 200, 200),
+        ] as [(Double?, Int?, Double)])
+    func aReplicaIsToHaveNoMoreThanItMay(_ target: Double?, _ limit: Int?, _ wanted: Double) {
+        let rules = Autoscaling(maxReplicas: 9, target: target)
+        #expect(Autoscaler.target(rules, limit: limit) == wanted)
+        let rates = Autoscaling(maxReplicas: 9, metric: .requestsPerSecond, target: target)
+        #expect(Autoscaler.target(rates, limit: limit) == target ?? 100, "requests a second are another thing")
+    }
+
+    @Test func whatWaitsForRoomCallsForReplicas() {
+        var scaler = Autoscaler()
+        let load = Autoscaler.Load(stable: 7, panic: 7, span: .seconds(60), isComplete: true)
+        let wanted = scaler.desired(
+            load, by: Autoscaling(maxReplicas: 50), limit: 1, ready: 1, current: 1, now: .zero)
+        #expect(wanted == 10)
+    }
+
     @Test func itKeepsToItsBounds() {
         #expect(desired(stable: 0, ready: 3, least: 3) == 3)
         #expect(desired(stable: 10_000, ready: 3, most: 12) == 12)

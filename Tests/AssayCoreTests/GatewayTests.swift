@@ -233,6 +233,13 @@ import Testing
             (["gateway": false, "retry": "Idempotent"], "spec.serving.retry: is for the gateway"),
             (["gateway": false, "hosts": ["wine"]], "spec.serving.hosts: is for the gateway"),
             (["gateway": false, "auth": "ServiceAccount"], "spec.serving.auth: is for the gateway"),
+            (["gateway": false, "containerConcurrency": 1], "spec.serving.containerConcurrency: is for the gateway"),
+            (["containerConcurrency": -1], "spec.serving.containerConcurrency: must be between 0"),
+            (["containerConcurrency": 1_000_001], "spec.serving.containerConcurrency: must be between 0"),
+            (
+                ["containerConcurrency": 4, "autoscaling": ["maxReplicas": 2, "target": 4.5]],
+                "spec.serving.autoscaling.target: is more than containerConcurrency (4) lets one replica have"
+            ),
         ] as [(JSONValue, String)])
     func aMistakeInWhatTheGatewayIsToldIsNamed(_ fields: JSONValue, _ words: String) throws {
         let model = try Sample.model { $0["spec", "serving"] = $0["spec", "serving"]?.merging(patch: fields) }
@@ -248,10 +255,21 @@ import Testing
             $0["spec", "serving", "hosts"] = ["wine.example.com"]
             $0["spec", "serving", "retry"] = "Idempotent"
             $0["spec", "serving", "auth"] = "ServiceAccount"
+            $0["spec", "serving", "containerConcurrency"] = 4
         }
         try world.settle()
         #expect(world.status["revision"] == revision && world.all(.deployments).count == 1)
-        #expect(try MLModel(json: try Sample.model { $0["spec", "serving", "hosts"] = ["a.b"] }).problems.isEmpty)
+        for fields: JSONValue in [
+            ["hosts": ["a.b"]], ["gateway": false, "containerConcurrency": 0],
+            ["containerConcurrency": 4, "autoscaling": ["maxReplicas": 2, "target": 4]],
+            [
+                "containerConcurrency": 4,
+                "autoscaling": ["maxReplicas": 2, "metric": "RequestsPerSecond", "target": 40],
+            ],
+        ] {
+            let model = try Sample.model { $0["spec", "serving"] = $0["spec", "serving"]?.merging(patch: fields) }
+            #expect(try MLModel(json: model).problems.isEmpty, "\(fields)")
+        }
     }
 
     // MARK: Callers

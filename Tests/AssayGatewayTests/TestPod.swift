@@ -11,6 +11,8 @@ final class TestPod: Sendable {
         case last(String)
         /// Nothing for now; see ``write(_:)``.
         case nothing
+        /// This, once ``answerOldest()`` asks for it.
+        case later(String)
         /// The connection ends.
         case close
 
@@ -25,11 +27,15 @@ final class TestPod: Sendable {
         var faults: [String] = []
         var connections = 0
         var open = 0
+        /// Requests that are answered later.
+        var pending = 0
+        var mostPending = 0
     }
 
     private struct State {
         var seen = Seen()
         var latest: (any Channel)?
+        var pending: [(channel: any Channel, text: String)] = []
         var watchers: [(@Sendable (Seen) -> Bool, CheckedContinuation<Void, Never>)] = []
     }
 
@@ -87,6 +93,17 @@ final class TestPod: Sendable {
 
     func write(_ bytes: ByteBuffer) -> EventLoopFuture<Void>? {
         state.withLock { $0.latest }?.writeAndFlush(bytes)
+    }
+
+    /// Answers the oldest of those that are answered later.
+    func answerOldest() {
+        let next = state.withLock { state -> (channel: any Channel, text: String)? in
+            state.seen.pending = max(0, state.seen.pending - 1)
+            return state.pending.isEmpty ? nil : state.pending.removeFirst()
+        }
+        guard let next else { return }
+        let answer = "HTTP/1.1 200 OK\r\nContent-Length: \(next.text.utf8.count)\r\n\r\n\(next.text)"
+        next.channel.writeAndFlush(ByteBuffer(string: answer), promise: nil)
     }
 
     /// Ends the connection that was made last.
@@ -160,6 +177,13 @@ final class TestPod: Sendable {
                     let channel = context.channel
                     context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: text)))
                         .whenComplete { _ in channel.close(promise: nil) }
+                case .later(let text):
+                    let channel = context.channel
+                    note { state in
+                        state.pending.append((channel, text))
+                        state.seen.pending = state.pending.count
+                        state.seen.mostPending = max(state.seen.mostPending, state.pending.count)
+                    }
                 case .nothing: break
                 case .close: context.close(promise: nil)
                 }

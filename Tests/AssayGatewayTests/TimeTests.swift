@@ -54,7 +54,7 @@ private final class Connection {
     var wakeCount: Int { woken.withLock { $0 } }
     func wakeFinished(_ outcome: WakeOutcome) {
         let now = loop.now
-        shared.revision("wine-1")?.wake.withLock { $0.finished(outcome, now: now) }
+        _ = shared.revision("wine-1")?.wake.withLock { $0.finished(outcome, now: now) }
         loop.model(shared.key)?.revisions.first?.wakeFinished(outcome)
     }
 }

@@ -34,7 +34,9 @@ import Testing
             #expect(try await answer.body == "/first")
             #expect(waker.woken == [ObjectKey(namespace: "ml", name: "wine-1")])
             #expect(world.metric("assay_gateway_cold_starts_total", [("outcome", "awake")]) == 1)
-            #expect(world.metric("assay_gateway_cold_start_seconds", [("phase", "ready")]) == 1)
+            for phase in ColdStart.Phase.allCases {
+                #expect(world.metric("assay_gateway_cold_start_seconds", [("phase", phase.rawValue)]) == 1)
+            }
             #expect(world.metric("assay_gateway_held_seconds") == 1)
             #expect(world.metric("assay_gateway_requests_held") == 0)
         }
@@ -62,6 +64,8 @@ import Testing
                 for try await isRight in group { #expect(isRight) }
             }
             #expect(waker.woken.count == 1)
+            #expect(world.metric("assay_gateway_cold_starts_total", [("outcome", "awake")]) == 1)
+            #expect(world.metric("assay_gateway_cold_start_seconds", [("phase", "forward")]) == 1)
             #expect(pod.seen.requests.count == 200 && pod.seen.faults.isEmpty)
         }
     }

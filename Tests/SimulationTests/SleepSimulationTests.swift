@@ -3,7 +3,9 @@ import Testing
 
 /// Models behind gateways, which sleep and are woken; `simulate --sleep` runs many more.
 @Suite struct SleepSimulationTests {
-    @Test(arguments: Story.sleeping) func whereNothingGoesWrongEveryRequestIsAnswered(_ story: Story) async {
+    @Test(arguments: Story.sleeping + Story.bounded) func whereNothingGoesWrongEveryRequestIsAnswered(_ story: Story)
+        async
+    {
         let outcome = await Simulation(seed: 1, story: story).run(on: SimulationTests.template)
         #expect(outcome.violation == nil)
         #expect(outcome.wakeUps >= 3, "it slept between the requests")

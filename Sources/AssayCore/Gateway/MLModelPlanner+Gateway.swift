@@ -31,6 +31,7 @@ extension MLModelPlanner {
             status.gatewaySince = observed.service == nil ? nil : now.truncatedToSeconds
         }
         share(shares(spec))
+        divideConcurrency(spec)
     }
 
     /// Says who gets the requests from now on.
@@ -105,7 +106,7 @@ extension MLModelPlanner {
             return
         }
         lead(to: GatewayRendering.service(of: model, port: port))
-        for wanted in GatewayRendering.leads(of: model, port: port, gateway: gateway) { keep(wanted, gateway) }
+        for wanted in GatewayRendering.leads(of: model, port: port, gateway: ledTo(gateway)) { keep(wanted, gateway) }
         clearStale(gateway)
         // Until then connections of before may be in use. Servers that have no slices do not label namespaces by name either.
         if status.gatewaySince == nil, gateway.servesSlices { guardPods(gateway) }
@@ -184,6 +185,9 @@ extension MLModelSpec.Serving {
     var gatewayNeed: String? {
         if autoscaling != nil { return "spec.serving.autoscaling: goes by what the gateway measures" }
         if auth != nil { return "spec.serving.auth: it is the gateway that asks who calls" }
+        if concurrencyLimit != nil {
+            return "spec.serving.containerConcurrency: is what the gateway lets a replica have"
+        }
         return nil
     }
 }

@@ -185,6 +185,8 @@ extension MLModelSpec {
         public var hosts: [String]
         /// Who calls is asked for, and let in or not; nil where nobody is asked.
         public var auth: Auth?
+        /// How many requests the gateway gives to one replica at a time, as Knative's; as many as come where it is nil or 0.
+        public var containerConcurrency: Int?
 
         public enum Retry: String, Sendable, Hashable, CaseIterable {
             /// Any, for acting on one twice is as good as once.
@@ -203,10 +205,11 @@ extension MLModelSpec {
             template: PodTemplate, port: Int, replicas: Int? = nil, allowUnpinned: Bool? = nil,
             imageFrom: [ImageFrom] = [], artifacts: [String] = [], progressDeadlineSeconds: Int? = nil,
             surge: Int? = nil, gateway: Bool? = nil, autoscaling: Autoscaling? = nil, scaleDownDelay: String? = nil,
-            rollout: RolloutSpec? = nil, retry: Retry? = nil, hosts: [String] = [],
-            auth: Auth? = nil
+            rollout: RolloutSpec? = nil, retry: Retry? = nil, hosts: [String] = [], auth: Auth? = nil,
+            containerConcurrency: Int? = nil
         ) {
             self.auth = auth
+            self.containerConcurrency = containerConcurrency
             self.retry = retry
             self.hosts = hosts
             self.scaleDownDelay = scaleDownDelay
@@ -238,6 +241,7 @@ extension MLModelSpec {
             retry = try cursor["retry"].optionalEnum()
             hosts = try cursor["hosts"].map { element throws(JSONShapeError) in try element.string() }
             auth = try cursor["auth"].optionalEnum()
+            containerConcurrency = try cursor["containerConcurrency"].optionalInt()
             rollout = cursor["rollout"].exists ? try RolloutSpec(json: cursor["rollout"]) : nil
         }
 
@@ -254,6 +258,7 @@ extension MLModelSpec {
             result["retry"] = JSONValue(retry?.rawValue)
             if !hosts.isEmpty { result["hosts"] = JSONValue(hosts) }
             result["auth"] = JSONValue(auth?.rawValue)
+            if let containerConcurrency { result["containerConcurrency"] = JSONValue(containerConcurrency) }
             return result
         }
 
@@ -267,6 +272,8 @@ extension MLModelSpec {
 
         public var revisionHash: String { SpecHash.text(revisionJSON) }
         public var wantedReplicas: Int { replicas ?? 1 }
+        /// How many requests one replica has at most; nil for as many as come.
+        public var concurrencyLimit: Int? { containerConcurrency.flatMap { $0 > 0 ? $0 : nil } }
         /// Of a candidate that is proven. At least one, even if none is wanted: nothing is shown by no pod.
         var initialReplicas: Int { autoscaling?.initial(replicas) ?? max(1, wantedReplicas) }
         /// How many there may be at once.

@@ -55,6 +55,8 @@ public struct MLModelStatus: Sendable, Hashable {
     public var trafficGeneration: Int64?
     /// Who gets the requests that go through the gateway.
     public var traffic: [TrafficShare]
+    /// What each pod of the gateway may give to a replica at a time; empty where that has no bound.
+    public var concurrency: [ConcurrencyShare]
     /// How far the candidate is on its way to them; nil where none is on it.
     public var rollout: RolloutStatus?
     /// That what serves has become bad; nil while it is good.
@@ -69,6 +71,7 @@ public struct MLModelStatus: Sendable, Hashable {
         observedGeneration = -1
         aliases = [:]
         traffic = []
+        concurrency = []
         conditions = []
         runs = []
         revisions = []
@@ -96,6 +99,9 @@ public struct MLModelStatus: Sendable, Hashable {
         gatewayUntil = try cursor["gatewayUntil"].optionalTimestamp()
         trafficGeneration = try cursor["trafficGeneration"].optionalInteger()
         traffic = try cursor["traffic"].map { element throws(JSONShapeError) in try TrafficShare(json: element) }
+        concurrency = try cursor["concurrency"].map { element throws(JSONShapeError) in
+            try ConcurrencyShare(json: element)
+        }
         rollout = cursor["rollout"].exists ? try RolloutStatus(json: cursor["rollout"]) : nil
         rollback = cursor["rollback"].exists ? try RollbackStatus(json: cursor["rollback"]) : nil
         retraining = cursor["retraining"].exists ? try RetrainingStatus(json: cursor["retraining"]) : nil
@@ -124,6 +130,7 @@ public struct MLModelStatus: Sendable, Hashable {
         result["gatewayUntil"] = JSONValue(gatewayUntil?.description)
         if let trafficGeneration { result["trafficGeneration"] = .integer(trafficGeneration) }
         if !traffic.isEmpty { result["traffic"] = JSONValue(traffic.map(\.json)) }
+        if !concurrency.isEmpty { result["concurrency"] = JSONValue(concurrency.map(\.json)) }
         result["rollout"] = rollout?.json
         result["rollback"] = rollback?.json
         result["retraining"] = retraining?.json

@@ -38,14 +38,23 @@ public struct Autoscaler: Sendable, Hashable {
 
     public var isPanicking: Bool { panicEnd != nil }
 
+    /// What one replica is to have. Never more than it may, as in Knative.
+    static func target(_ rules: Autoscaling, limit: Int?) -> Double {
+        guard let limit, rules.metric ?? .concurrency == .concurrency else {
+            return rules.target ?? Autoscaling.defaultTarget
+        }
+        return min(rules.target ?? Double(limit), Double(limit))
+    }
+
     /// - Parameters:
+    ///   - limit: how many requests a replica has at most at a time; nil for as many as come.
     ///   - ready: replicas that answer.
     ///   - current: replicas that are asked for.
     ///   - now: by the monotonic clock.
     public mutating func desired(
-        _ load: Load, by rules: Autoscaling, ready: Int, current: Int, now: Duration
+        _ load: Load, by rules: Autoscaling, limit: Int? = nil, ready: Int, current: Int, now: Duration
     ) -> Int {
-        let target = max(0.01, (rules.target ?? Autoscaling.defaultTarget) * Self.utilization)
+        let target = max(0.01, Self.target(rules, limit: limit) * Self.utilization)
         let base = Double(max(1, ready))
         func bounded(_ value: Double) -> Int {
             let wanted = (value / target).rounded(.up)

@@ -13,13 +13,16 @@ public struct GatewayLoad: Sendable, Hashable {
         public var requests: Int64
         /// Seconds that requests were in flight or held, all together, since the gateway began.
         public var busySeconds: Double
+        /// The most requests that one replica has from it, or can get by the bound that all of its threads keep to; nil without one.
+        public var concurrency: Int?
         /// What was counted of each revision, where more than one takes requests.
         public var revisions: [String: RevisionLoad]
 
         public init(
             generation: Int64, inFlight: Int = 0, held: Int = 0, requests: Int64 = 0, busySeconds: Double = 0,
-            revisions: [String: RevisionLoad] = [:]
+            concurrency: Int? = nil, revisions: [String: RevisionLoad] = [:]
         ) {
+            self.concurrency = concurrency
             self.revisions = revisions
             self.generation = generation
             self.inFlight = inFlight
@@ -53,6 +56,7 @@ public struct GatewayLoad: Sendable, Hashable {
                 generation: try element["generation"].integer(), inFlight: try element["inFlight"].int(),
                 held: try element["held"].int(), requests: try element["requests"].integer(),
                 busySeconds: try element["busySeconds"].double(),
+                concurrency: try element["concurrency"].optionalInt(),
                 revisions: (element["revisions"].value?.object ?? [:]).reduce(into: [:]) {
                     $0[$1.key] = RevisionLoad(json: $1.value)
                 })
@@ -67,6 +71,7 @@ public struct GatewayLoad: Sendable, Hashable {
                 "held": JSONValue(model.held), "requests": .integer(model.requests),
                 "busySeconds": .number(model.busySeconds),
             ]
+            if let concurrency = model.concurrency { result["concurrency"] = JSONValue(concurrency) }
             for (name, count) in model.revisions.sorted(by: { $0.key < $1.key }) {
                 result["revisions", name] = count.json
             }

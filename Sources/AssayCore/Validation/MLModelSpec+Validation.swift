@@ -209,7 +209,7 @@ extension MLModelSpec.Serving {
             problems.append(
                 .init("\(Self.path).autoscaling", "goes by what the gateway measures; remove it, or gateway: false"))
         }
-        problems += changeProblems
+        problems += changeProblems + concurrencyProblems
         if hosts.count > Bounds.hosts {
             problems.append(.init("\(Self.path).hosts", "has more than \(Bounds.hosts) entries"))
         }
@@ -220,8 +220,11 @@ extension MLModelSpec.Serving {
                     "\"\(Text.limited(host, to: 80))\" is no name of a host in lower case"))
         }
         if gateway == false {
-            let given = [("retry", retry != nil), ("hosts", !hosts.isEmpty), ("auth", auth != nil)]
-            for (field, isThere) in given where isThere {
+            let fields = [
+                ("retry", retry != nil), ("hosts", !hosts.isEmpty), ("auth", auth != nil),
+                ("containerConcurrency", concurrencyLimit != nil),
+            ]
+            for (field, isThere) in fields where isThere {
                 problems.append(.init("\(Self.path).\(field)", "is for the gateway; remove it, or gateway: false"))
             }
         }
@@ -234,6 +237,26 @@ extension MLModelSpec.Serving {
 }
 
 extension MLModelSpec.Serving {
+    /// How much one replica gets.
+    private var concurrencyProblems: [FieldProblem] {
+        guard let containerConcurrency else { return [] }
+        guard (0...Bounds.concurrency).contains(containerConcurrency) else {
+            return [
+                .init(
+                    "\(Self.path).containerConcurrency",
+                    "must be between 0, for as many as come, and \(Bounds.concurrency)")
+            ]
+        }
+        guard let limit = concurrencyLimit, let autoscaling, autoscaling.metric ?? .concurrency == .concurrency,
+            let target = autoscaling.target, target > Double(limit)
+        else { return [] }
+        return [
+            .init(
+                "\(Self.path).autoscaling.target",
+                "is more than containerConcurrency (\(limit)) lets one replica have; make it no larger, or remove it")
+        ]
+    }
+
     /// How one revision follows another.
     private var changeProblems: [FieldProblem] {
         var problems: [FieldProblem] = []

@@ -85,6 +85,7 @@ enum Bounds {
     static let steps = 32
     static let given = 512
     static let hosts = 16
+    static let concurrency = 1_000_000
     /// That one step reads, or makes.
     static let artifacts = 16
     /// That one step runs on.

@@ -31,7 +31,7 @@ final class GatewayControl {
     private var sharedPorts: Set<Int>
     private let tlsPort: Int?
     let listeners: Listeners
-    private(set) var table = RoutingTable()
+    private(set) var table: RoutingTable
     private var shared: [ObjectKey: SharedModel] = [:]
     private var changed: Set<ObjectKey> = []
     private var ownersChanged = true
@@ -39,8 +39,9 @@ final class GatewayControl {
 
     init(
         loop: any EventLoop, threads: [GatewayThread], limits: GatewayLimits, metrics: GatewayMetrics, sharedPort: Int?,
-        tlsPort: Int?, listeners: Listeners
+        tlsPort: Int?, instance: String?, listeners: Listeners
     ) {
+        table = RoutingTable(instance: instance)
         self.loop = loop
         self.threads = threads
         self.limits = limits
@@ -97,7 +98,10 @@ final class GatewayControl {
 
     /// An attempt to wake a revision is over.
     func wakeFinished(_ key: ObjectKey, _ revision: String, _ outcome: WakeOutcome, now: Duration) {
-        shared[key]?.revision(revision)?.wake.withLock { $0.finished(outcome, now: now) }
+        if let revision = shared[key]?.revision(revision) {
+            let counts = revision.wake.withLock { $0.finished(outcome, now: now) }
+            if counts { revision.metrics.coldStart(outcome) }
+        }
         for thread in threads {
             thread.run { context in
                 context.model(key)?.revisions.first { $0.name == revision }?.wakeFinished(outcome)
@@ -105,7 +109,19 @@ final class GatewayControl {
         }
     }
 
-    func metrics(of key: ObjectKey, _ revision: String) -> RevisionMetrics? {
-        shared[key]?.revision(revision)?.metrics
+    // MARK: Cold starts
+
+    /// A pod is there, and so far.
+    func saw(_ pod: PodRecord, now: Duration) {
+        guard !pod.hasEnded, !pod.metadata.isBeingDeleted else { return lost(pod) }
+        let progress = table.progress(of: pod)
+        revision(of: pod)?.wake.withLock { $0.saw(pod.metadata.uid, progress, now: now) }
+    }
+
+    func lost(_ pod: PodRecord) { revision(of: pod)?.wake.withLock { $0.lost(pod.metadata.uid) } }
+
+    private func revision(of pod: PodRecord) -> SharedRevision? {
+        guard let model = pod.model, let name = pod.revision else { return nil }
+        return shared[model]?.revision(name)
     }
 }

@@ -14,13 +14,20 @@ final class LoopRevision {
     private let context: LoopContext
     private let modelKey: ObjectKey
     private var state: RevisionState<PodHandler, ClientHandler>
+    private let line: SlotLine
+    private let budget: HoldBudget
     private var tick: (task: Scheduled<Void>, at: Duration)?
 
     init(_ route: RevisionRoute, shared: SharedRevision, model: LoopModel, in context: LoopContext) {
         self.shared = shared
         self.context = context
         modelKey = model.shared.key
-        state = RevisionState(route, .init(context.limits), budget: model.shared.budget, now: context.now)
+        line = SlotLine(shared.slots)
+        budget = model.shared.budget
+        state = RevisionState(
+            route, .init(context.limits), budget: budget, line: line, now: context.now)
+        let (loop, bound) = (context.loop, NIOLoopBound(self, eventLoop: context.loop))
+        line.onCall { loop.execute { bound.value.advance() } }
     }
 
     var route: RevisionRoute { state.route }
@@ -57,6 +64,12 @@ final class LoopRevision {
     func cancel(_ ticket: Pool.Ticket) {
         state.pool.cancel(ticket)
         shared.metrics.held.increment(by: -1)
+        left()
+    }
+
+    /// A request that was held has gone without having been forwarded.
+    private func left() {
+        if budget.count == 0 { shared.wake.withLock { $0.nobodyWaits() } }
     }
 
     /// - Returns: what to answer where it cannot be woken.
@@ -78,18 +91,22 @@ final class LoopRevision {
 
     private func refuse(_ client: ClientHandler, _ answer: GatewayAnswer) {
         shared.metrics.held.increment(by: -1)
+        left()
         client.refused(answer)
     }
 
     private func give(_ pod: PodHandler, to client: ClientHandler) {
         shared.metrics.held.increment(by: -1)
         client.attach(pod)
+        let now = context.now
+        if let parts = shared.wake.withLock({ $0.forwarded(now: now) }) { shared.metrics.coldStart(parts) }
     }
 
     /// Sends those that wait to the revision that takes requests now.
     func sendElsewhere() {
         for client in state.pool.removeWaiting() {
             shared.metrics.held.increment(by: -1)
+            shared.wake.withLock { $0.nobodyWaits() }
             client.chooseAgain()
         }
     }
@@ -163,8 +180,8 @@ final class LoopRevision {
     }
 
     private func use(_ pod: PodHandler, _ id: Pool.EndpointID) {
-        let released = state.pool.connected(pod, id, now: context.now)
         opened()
+        let released = state.pool.connected(pod, id, now: context.now)
         after(released, pod)
         advance()
     }
@@ -183,9 +200,7 @@ final class LoopRevision {
 
     private func opened() {
         let now = context.now
-        if let duration = shared.wake.withLock({ $0.ready(now: now) }) {
-            shared.metrics.coldStart(phase: "ready", duration)
-        }
+        shared.wake.withLock { $0.ready(now: now) }
     }
 
     private func dialFailed(_ id: Pool.EndpointID) {
@@ -193,9 +208,10 @@ final class LoopRevision {
         advance()
     }
 
-    /// Makes the connections that are due.
+    /// Gives turns to those that wait, and makes the connections that are due.
     private func advance() {
         let now = context.now
+        while let (client, pod) = state.pool.takeTurn() { give(pod, to: client) }
         perform(state.pool.dials(now: now))
         scheduleTick(now: now)
     }
@@ -213,6 +229,7 @@ final class LoopRevision {
     /// It has no route any more.
     func retire() {
         for pod in state.pool.update([], now: context.now) { pod.close() }
+        line.leave()
     }
 
     // MARK: Time
@@ -235,9 +252,10 @@ final class LoopRevision {
 
     private func look() {
         let now = context.now
-        for client in state.pool.expire(now: now) {
-            refuse(client, GatewayAnswer(503, "no pod of \(modelKey.name) became ready in time", retryAfter: 5))
-        }
+        let reason =
+            state.isBusy
+            ? "the pods of \(modelKey.name) had no room in time" : "no pod of \(modelKey.name) became ready in time"
+        for client in state.pool.expire(now: now) { refuse(client, GatewayAnswer(503, reason, retryAfter: 5)) }
         if !state.pool.waiting.isEmpty, state.needsWaking, let refusal = wake(now: now) {
             for client in state.pool.removeWaiting() { refuse(client, refusal) }
         }

@@ -31,9 +31,14 @@ package final class SharedModel: Sendable {
         isAnalysed.withLock { $0 = route.isAnalysed }
         let names = Set(route.revisions.map(\.share.revision))
         revisions.withLock { revisions in
-            revisions = revisions.filter { names.contains($0.key) }
+            // What goes may come back while its pods still have requests.
+            revisions = revisions.filter { names.contains($0.key) || $0.value.slots.isInUse }
             for name in names where revisions[name] == nil {
                 revisions[name] = SharedRevision(RevisionMetrics(metrics, model: key, revision: name))
+            }
+            for route in route.revisions {
+                revisions[route.share.revision]?.slots.update(
+                    limit: route.concurrency, pods: Set(route.endpoints.map(\.pod)))
             }
         }
     }
@@ -51,8 +56,10 @@ package final class SharedModel: Sendable {
         let held = min(budget.count, reading.active)
         return GatewayLoad.Model(
             generation: generation, inFlight: reading.active - held, held: held, requests: reading.requests,
-            busySeconds: reading.busySeconds, revisions: counts)
+            busySeconds: reading.busySeconds, concurrency: concurrency, revisions: counts)
     }
+
+    private var concurrency: Int? { revisions.withLock { Array($0.values) }.compactMap(\.slots.most).max() }
 
     /// Of each revision, where there are several, or where what serves is judged by it: else nobody asks for the only one.
     private var counts: [String: RevisionLoad] {
@@ -79,6 +86,8 @@ package final class SharedModel: Sendable {
 package final class SharedRevision: Sendable {
     let metrics: RevisionMetrics
     package let wake = Locked(WakeState())
+    /// Its pods', where each may have only so many requests.
+    package let slots = PodSlots()
     /// Since it began to have requests.
     let count = Locked(RevisionLoad())
 

@@ -48,6 +48,8 @@ package struct HoldQueue<Request: AnyObject> {
         var request: Request?
         var bytes: Int
         var deadline: Duration
+        /// Its place among those that wait on all loops, where their order matters.
+        var number = 0
     }
 
     private var entries: Deque<Entry> = []
@@ -55,6 +57,16 @@ package struct HoldQueue<Request: AnyObject> {
     private var first: Ticket = 0
     private let budget: HoldBudget
     private(set) var count = 0
+    /// Where those that wait on all loops are kept in order; nil where each loop has pods of its own accord.
+    var line: SlotLine? {
+        didSet {
+            if let oldValue { oldValue.slots.first(of: oldValue.member, is: nil) }
+            guard let line else { return }
+            for index in entries.indices where entries[index].request != nil {
+                entries[index].number = line.slots.number(for: line.member)
+            }
+        }
+    }
 
     init(budget: HoldBudget) { self.budget = budget }
 
@@ -63,7 +75,8 @@ package struct HoldQueue<Request: AnyObject> {
     /// - Returns: nil where too many, or too many bytes, are held.
     mutating func append(_ request: Request, bytes: Int, deadline: Duration) -> Ticket? {
         guard budget.take(bytes: bytes) else { return nil }
-        entries.append(Entry(request: request, bytes: bytes, deadline: deadline))
+        let number = line.map { $0.slots.number(for: $0.member) } ?? 0
+        entries.append(Entry(request: request, bytes: bytes, deadline: deadline, number: number))
         count += 1
         return first + entries.count - 1
     }
@@ -75,9 +88,19 @@ package struct HoldQueue<Request: AnyObject> {
             guard let request = entry.request else { continue }
             count -= 1
             budget.giveBack(bytes: entry.bytes)
+            trim()
             return request
         }
         return nil
+    }
+
+    /// Those who have left are not first.
+    private mutating func trim() {
+        while let head = entries.first, head.request == nil {
+            entries.removeFirst()
+            first += 1
+        }
+        if let line { line.slots.first(of: line.member, is: entries.first?.number) }
     }
 
     /// A request leaves, because its client did. False where it has left before.
@@ -89,10 +112,7 @@ package struct HoldQueue<Request: AnyObject> {
         count -= 1
         budget.giveBack(bytes: entries[index].bytes)
         entries[index].bytes = 0
-        while let head = entries.first, head.request == nil {
-            entries.removeFirst()
-            first += 1
-        }
+        if index == 0 { trim() }
         return true
     }
 

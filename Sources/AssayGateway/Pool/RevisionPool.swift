@@ -53,16 +53,20 @@ package struct RevisionPool<Connection: AnyObject, Request: AnyObject> {
     }
 
     /// In the order in which they came. They are few, so that a search costs less than a table.
-    private(set) var endpoints: [EndpointState<Connection>] = []
+    var endpoints: [EndpointState<Connection>] = []
     private var nextID: EndpointID = 0
     private var rotation = 0
-    package private(set) var waiting: HoldQueue<Request>
+    package internal(set) var waiting: HoldQueue<Request>
     /// Requests wait, and none is given a connection, whatever is free.
     package var isHolding = false
     private let settings: Settings
 
-    package init(_ settings: Settings, budget: HoldBudget) {
+    /// How the loops share what each pod may have, wherever that is bounded.
+    let line: SlotLine?
+
+    package init(_ settings: Settings, budget: HoldBudget, line: SlotLine? = nil) {
         self.settings = settings
+        self.line = line
         waiting = HoldQueue(budget: budget)
     }
 
@@ -83,6 +87,15 @@ package struct RevisionPool<Connection: AnyObject, Request: AnyObject> {
         _ request: Request, avoiding avoided: EndpointID? = nil, bytes: Int, deadline: @autoclosure () -> Duration,
         now: Duration
     ) -> Acquired {
+        if isBounded {
+            guard let ticket = waiting.append(request, bytes: bytes, deadline: deadline()) else { return .refused }
+            // Whoever came before it has looked for room.
+            if waiting.count == 1, let next = takeTurn(avoiding: avoided) {
+                return .connection(
+                    next.connection, dialToFreerPod(than: next.others, avoiding: avoided, now: now))
+            }
+            return .waiting(ticket, dials(avoiding: avoided, now: now))
+        }
         if !isHolding, waiting.isEmpty, let index = idlest(avoiding: avoided),
             let idle = endpoints[index].idle.popLast()
         {
@@ -97,6 +110,11 @@ package struct RevisionPool<Connection: AnyObject, Request: AnyObject> {
     /// Takes out those that wait for which a connection is free.
     package mutating func resume() -> [(request: Request, connection: Connection)] {
         var result: [(request: Request, connection: Connection)] = []
+        if isHolding { return result }
+        if isBounded {
+            while let next = takeTurn() { result.append(next) }
+            return result
+        }
         while !waiting.isEmpty, let index = idlest(avoiding: nil), let idle = endpoints[index].idle.popLast() {
             guard let request = waiting.popFirst() else { break }
             endpoints[index].inUse += 1
@@ -162,6 +180,7 @@ package struct RevisionPool<Connection: AnyObject, Request: AnyObject> {
         var best: (index: Int, rank: Int)?
         for (index, state) in endpoints.enumerated() {
             if state.isLeaving || state.connections >= settings.connectionsPerPod { continue }
+            if isBounded, state.isOpen, state.dialing + state.idle.count >= room(at: state) { continue }
             var rank = state.connections * 2 + (state.id == avoided ? 1 << 20 : 0)
             switch state.gate {
             case .open: if state.dialing >= settings.dialsPerPod || state.isMute(now: now) { continue }
@@ -187,13 +206,21 @@ package struct RevisionPool<Connection: AnyObject, Request: AnyObject> {
         return earliest
     }
 
-    /// A connection is made. It is in use by the request that is returned, or idle.
+    /// A connection is made. It is in use by the request that is returned, or idle; then whoever waits may have a turn.
     package mutating func connected(_ connection: Connection, _ id: EndpointID, now: Duration) -> Released {
         guard let index = index(id) else { return .close }
         endpoints[index].endDial(now: now)
-        endpoints[index].inUse += 1
-        if endpoints[index].isLeaving { return release(connection, id, isUsable: false, now: now) }
+        if endpoints[index].isLeaving {
+            forgetIfSpent(id)
+            return .close
+        }
         endpoints[index].gate = .open
+        if isBounded {
+            // Whose turn it is shows ``takeTurn(avoiding:)``.
+            endpoints[index].idle.append(.init(connection: connection, since: now))
+            return .kept
+        }
+        endpoints[index].inUse += 1
         return release(connection, id, isUsable: true, now: now)
     }
 
@@ -225,6 +252,7 @@ package struct RevisionPool<Connection: AnyObject, Request: AnyObject> {
     package mutating func release(_ connection: Connection, _ id: EndpointID, isUsable: Bool, now: Duration) -> Released
     {
         guard let index = index(id) else { return .close }
+        if isBounded { return releaseTurn(connection, index, isUsable: isUsable, now: now) }
         if !isUsable || endpoints[index].isLeaving {
             endpoints[index].inUse -= 1
             forgetIfSpent(id)
@@ -312,7 +340,7 @@ package struct RevisionPool<Connection: AnyObject, Request: AnyObject> {
         if !isNow || !state.isOpen { state.gate = EndpointState<Connection>.gate(of: endpoint, now: now) }
     }
 
-    private mutating func forgetIfSpent(_ id: EndpointID) {
+    mutating func forgetIfSpent(_ id: EndpointID) {
         guard let index = index(id), endpoints[index].isSpent else { return }
         endpoints.remove(at: index)
         rotation = 0

@@ -13,9 +13,13 @@ package struct RevisionState<Connection: AnyObject, Request: AnyObject> {
     /// Pods that it had when it was sent to sleep.
     private var distrusted: Set<String> = []
 
-    package init(_ route: RevisionRoute, _ settings: Pool.Settings, budget: HoldBudget, now: Duration) {
+    /// - Parameter line: of the loop that this is, among those that share what each pod may have.
+    package init(
+        _ route: RevisionRoute, _ settings: Pool.Settings, budget: HoldBudget, line: SlotLine? = nil, now: Duration
+    ) {
         self.route = route
-        pool = Pool(settings, budget: budget)
+        pool = Pool(settings, budget: budget, line: line)
+        pool.setBounded(route.concurrency != nil)
         if route.share.state == .hibernating { distrusted = Set(route.endpoints.map(\.pod)) }
         pool.isHolding = route.share.state == .draining
         _ = pool.update(endpoints, now: now)
@@ -31,6 +35,9 @@ package struct RevisionState<Connection: AnyObject, Request: AnyObject> {
     /// Requests may go there, and a pod is there for them.
     package var canTakeRequests: Bool { route.share.takesRequests && pool.isAvailable }
 
+    /// Its pods answer, and whoever waits does so because they have all that they may.
+    package var isBusy: Bool { route.concurrency ?? 0 > 0 && pool.isAvailable }
+
     /// A request that comes now has to wake it.
     package var needsWaking: Bool { sleeps && endpoints.isEmpty }
 
@@ -41,13 +48,13 @@ package struct RevisionState<Connection: AnyObject, Request: AnyObject> {
         _ request: Request, avoiding avoided: Pool.EndpointID?, bytes: Int, isWaking: @autoclosure () -> Bool,
         limits: GatewayLimits, now: Duration
     ) -> Pool.Acquired {
-        let sleeps = sleeps
+        let isLong = sleeps || isBusy
         return pool.acquire(
             request, avoiding: avoided, bytes: bytes,
-            deadline: now + (sleeps || isWaking() ? limits.wakeTimeout : limits.unreadyTimeout), now: now)
+            deadline: now + (isLong || isWaking() ? limits.wakeTimeout : limits.unreadyTimeout), now: now)
     }
 
-    /// Takes its route as it is now.
+    /// Takes its route as it is now, and counts what its pods have where that is bounded.
     ///
     /// - Returns: idle connections that are to be closed, and requests that have waited and now have one.
     package mutating func update(
@@ -62,6 +69,7 @@ package struct RevisionState<Connection: AnyObject, Request: AnyObject> {
         self.route = route
         pool.isHolding = after == .draining
         let closing = pool.update(endpoints, now: now)
-        return (closing, pool.isHolding ? [] : pool.resume())
+        pool.setBounded(route.concurrency != nil)
+        return (closing, pool.resume())
     }
 }

@@ -19,7 +19,8 @@ public struct ModelRecord: StoredObject, Hashable {
         ObjectMeta.fields.union(
             JSONFields(
                 "spec.serving.port", "spec.serving.retry", "spec.serving.hosts", "spec.serving.auth",
-                "spec.serving.rollout.analysis", "status.gatewayPort", "status.trafficGeneration", "status.traffic",
+                "spec.serving.rollout.analysis", "spec.serving.containerConcurrency", "status.gatewayPort",
+                "status.trafficGeneration", "status.traffic", "status.concurrency",
                 "status.revisions.name", "status.revisions.deployment", "status.revisions.port"))
     }
 
@@ -34,6 +35,10 @@ public struct ModelRecord: StoredObject, Hashable {
     public var isAnalysed: Bool
     /// Who may call.
     public var callers: CallerRule
+    /// How many requests each pod may have at a time; nil for as many as come.
+    public var concurrency: Int?
+    /// How much of that is whose, by the names of the gateway's pods; empty where nobody has divided it.
+    public var shares: [String: Int]
     /// The port of pods of which no revision is recorded.
     public var port: Int
     public var traffic: [TrafficShare]
@@ -54,9 +59,15 @@ public struct ModelRecord: StoredObject, Hashable {
         isIdempotent = try serving["retry"].optionalString() == "Idempotent"
         isAnalysed = serving["rollout"]["analysis"].exists
         callers = CallerRule(serving["auth"].value)
+        concurrency = try serving["containerConcurrency"].optionalInt().flatMap { $0 > 0 ? $0 : nil }
         port = try serving["port"].optionalInt() ?? 8080
         traffic = []
         for element in try status["traffic"].elements() { traffic.append(try TrafficShare(json: element)) }
+        shares = [:]
+        for element in try status["concurrency"].elements() {
+            let share = try ConcurrencyShare(json: element)
+            shares[share.gateway] = share.limit
+        }
         trafficGeneration = try status["trafficGeneration"].optionalInteger() ?? 0
         revisions = [:]
         for element in try status["revisions"].elements() {
@@ -65,5 +76,13 @@ public struct ModelRecord: StoredObject, Hashable {
                 deployment: try element["deployment"].optionalString() ?? name,
                 port: try element["port"].optionalInt() ?? port)
         }
+    }
+
+    /// How much of that is a pod's of the gateway: nothing where it is not on the list.
+    ///
+    /// - Parameter instance: its name; nil for one that is alone.
+    func concurrency(for instance: String?) -> Int? {
+        guard let concurrency, let instance, !shares.isEmpty else { return concurrency }
+        return min(concurrency, shares[instance] ?? 0)
     }
 }

@@ -36,10 +36,12 @@ public struct ModelRoute: Sendable, Hashable {
     }
 
     /// What a model's status and its pods come to.
-    public init(_ record: ModelRecord, pods: some Sequence<PodRecord>) {
+    ///
+    /// - Parameter instance: the name of the gateway's pod that this is; nil for one that is alone.
+    public init(_ record: ModelRecord, pods: some Sequence<PodRecord>, instance: String? = nil) {
         var endpoints: [String: [Endpoint]] = [:]
         for pod in pods where !pod.hasEnded && !pod.metadata.isBeingDeleted {
-            guard let address = pod.address, let name = pod.metadata.labels[RevisionRoute.label] else { continue }
+            guard let address = pod.address, let name = pod.revision else { continue }
             let port = record.revisions[name]?.port ?? record.port
             endpoints[name, default: []].append(
                 Endpoint(
@@ -53,6 +55,7 @@ public struct ModelRoute: Sendable, Hashable {
             revisions: record.traffic.map { share in
                 RevisionRoute(
                     share: share, deployment: record.revisions[share.revision]?.deployment ?? share.revision,
+                    concurrency: record.concurrency(for: instance),
                     endpoints: (endpoints[share.revision] ?? []).sorted { $0.pod < $1.pod })
             })
     }
@@ -64,13 +67,16 @@ public struct RevisionRoute: Sendable, Hashable {
     public var share: TrafficShare
     /// What is scaled to wake it.
     public var deployment: String
+    /// How many requests each of its pods may have from here at a time; nil for as many as come.
+    public var concurrency: Int?
     /// Its pods that have an address and are not about to go, ordered by uid.
     public var endpoints: [Endpoint]
 
     /// A revision by its parts.
-    public init(share: TrafficShare, deployment: String, endpoints: [Endpoint]) {
+    public init(share: TrafficShare, deployment: String, concurrency: Int? = nil, endpoints: [Endpoint]) {
         self.share = share
         self.deployment = deployment
+        self.concurrency = concurrency
         self.endpoints = endpoints
     }
 }

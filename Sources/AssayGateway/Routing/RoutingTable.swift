@@ -25,8 +25,12 @@ public struct RoutingTable: Sendable {
     /// The route of each model.
     public private(set) var routes: [ObjectKey: ModelRoute] = [:]
 
+    private let instance: String?
+
     /// Without a model.
-    public init() {}
+    ///
+    /// - Parameter instance: the name of the gateway's pod that this is; nil for one that is alone.
+    public init(instance: String? = nil) { self.instance = instance }
 
     /// Which model a port of the gateway belongs to.
     public func model(port: Int) -> ObjectKey? { ports[port]?.min()?.model }
@@ -80,9 +84,15 @@ public struct RoutingTable: Sendable {
         return renew(model)
     }
 
+    /// How far a pod is on its way to serving at its revision's port.
+    func progress(of pod: PodRecord) -> PodProgress {
+        guard let record = pod.model.flatMap({ records[$0] }) else { return .none }
+        return pod.progress(port: pod.revision.flatMap { record.revisions[$0]?.port } ?? record.port)
+    }
+
     private mutating func renew(_ key: ObjectKey) -> ObjectKey? {
         guard let record = records[key] else { return nil }
-        let route = ModelRoute(record, pods: (pods[key] ?? [:]).values)
+        let route = ModelRoute(record, pods: (pods[key] ?? [:]).values, instance: instance)
         guard routes[key] != route else { return nil }
         routes[key] = route
         return key

@@ -204,7 +204,8 @@ final class GatewayLoads: Sendable {
 
     /// Whether something is to be done.
     private func scale(_ model: MLModel, _ known: inout Model, _ now: Duration) -> Bool {
-        guard let rules = model.spec.value?.serving.autoscaling, let status = model.status.value,
+        guard let serving = model.spec.value?.serving, let rules = serving.autoscaling,
+            let status = model.status.value,
             let share = status.traffic.first(where: { $0.revision == status.revision }),
             let revision = status.revisions.last(where: { $0.name == share.revision }),
             let child = caches.deployments.get(
@@ -218,8 +219,8 @@ final class GatewayLoads: Sendable {
         default: break
         }
         let desired = known.scaler.desired(
-            known.window.load(in: rules.metric ?? .concurrency), by: rules, ready: child.availableReplicas,
-            current: child.replicas, now: now)
+            known.window.load(in: rules.metric ?? .concurrency), by: rules, limit: serving.concurrencyLimit,
+            ready: child.availableReplicas, current: child.replicas, now: now)
         known.desired = desired
         let isIdle = rules.sleeps && now - known.window.lastActive >= rules.idleTime
         return desired != child.replicas || isIdle
@@ -237,10 +238,13 @@ final class GatewayLoads: Sendable {
     func observe(_ key: ObjectKey) -> ScalingObservation? {
         let now = time.monotonicNow()
         return state.withLock { state in
-            guard let known = state.models[key] else { return nil }
+            let reports = state.answers.compactMapValues { $0.models[key] }
+            guard let known = state.models[key] else {
+                // What has a bound is told about though it does not scale.
+                return reports.isEmpty ? nil : ScalingObservation(reports: reports)
+            }
             return ScalingObservation(
-                desired: known.desired, idle: now - known.window.lastActive,
-                reports: state.answers.compactMapValues { $0.models[key] })
+                desired: known.desired, idle: now - known.window.lastActive, reports: reports)
         }
     }
 }

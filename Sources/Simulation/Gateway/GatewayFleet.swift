@@ -112,7 +112,8 @@ final class GatewayFleet: @unchecked Sendable {  // Safe: one job at a time; see
     /// Nil where the simulation is over.
     private func live(_ slot: Int, _ name: String, _ address: String) async -> End? {
         lives += 1
-        let gateway = SimulatedGateway(address: address, time: time, network: network, planted: planted)
+        let gateway = SimulatedGateway(
+            name: name, address: address, time: time, network: network, planted: planted)
         let life = Life(behind: 0, catchesUp: .zero)
         let end = Locked<End?>(nil)
         let (stream, ended) = AsyncStream.makeStream(of: Void.self)

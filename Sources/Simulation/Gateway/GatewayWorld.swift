@@ -3,6 +3,7 @@ struct GatewayWorld: Sendable {
     let fleet: GatewayFleet
     let traffic: Traffic
     let sleep: SleepCheck
+    let concurrency: ConcurrencyCheck
 
     init(
         _ simulation: Simulation, network: PodNetwork, server: SimulatedServer, time: SimulatedTime, faults: FaultLayer,
@@ -15,6 +16,7 @@ struct GatewayWorld: Sendable {
         traffic = Traffic(
             seed: simulation.seed, time: time, server: server, network: network, fleet: fleet, trace: trace,
             hasFaults: !simulation.faults.isEmpty, fail: fail)
+        concurrency = ConcurrencyCheck(server: server, network: network, fail: fail)
         sleep = SleepCheck(network: network, traffic: traffic, fail: fail)
     }
 

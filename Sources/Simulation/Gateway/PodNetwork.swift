@@ -74,9 +74,13 @@ final class PodNetwork: @unchecked Sendable {  // Safe: one job at a time; see `
         }
     }
 
+    /// Told when a gateway has given a pod another request.
+    var onSend: ((ServingPod) -> Void)?
+
     /// A request is at its pod from now on; the answer comes when it has done its work.
     func send(_ request: SimulatedRequest, over connection: PodConnection) {
         connection.request = request
+        onSend?(connection.pod)
         time.alarm(after: request.work) { [weak self, weak connection] in
             guard let self, let connection, connection.isOpen, connection.request === request else { return }
             connection.request = nil

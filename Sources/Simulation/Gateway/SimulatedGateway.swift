@@ -19,7 +19,7 @@ final class SimulatedGateway: @unchecked Sendable {  // Safe: one job at a time;
     private let time: SimulatedTime
     private let network: PodNetwork
     private let metrics = GatewayMetrics(MetricsRegistry(descriptions: GatewayMetrics.descriptions))
-    private var table = RoutingTable()
+    private var table: RoutingTable
     private var shared: SharedModel?
     private var loops: [SimulatedLoop] = []
     private var isFlushing = false
@@ -29,8 +29,9 @@ final class SimulatedGateway: @unchecked Sendable {  // Safe: one job at a time;
     private(set) var isListening = true
     private(set) var isOver = false
 
-    init(address: String, time: SimulatedTime, network: PodNetwork, planted: PlantedBug?) {
+    init(name: String, address: String, time: SimulatedTime, network: PodNetwork, planted: PlantedBug?) {
         self.address = address
+        table = RoutingTable(instance: name)
         self.time = time
         self.network = network
         wakes = AsyncStream.makeStream()
@@ -126,7 +127,7 @@ final class SimulatedGateway: @unchecked Sendable {  // Safe: one job at a time;
     }
 
     private func wakeFinished(_ revision: String, _ outcome: WakeOutcome) {
-        shared?.revision(revision)?.wake.withLock { $0.finished(outcome, now: time.monotonicNow()) }
+        _ = shared?.revision(revision)?.wake.withLock { $0.finished(outcome, now: time.monotonicNow()) }
         for loop in loops { loop.wakeFinished(revision, outcome) }
     }
 

@@ -7,6 +7,7 @@ import Concurrency
 final class SimulatedRevision: @unchecked Sendable {  // Safe: one job at a time; see `World.run()`.
     private var state: RevisionState<PodConnection, SimulatedRequest>
     let shared: SharedRevision
+    private let line: SlotLine
     private unowned let loop: SimulatedLoop
     private var tick: (number: Int, at: Duration)?
     private var ticks = 0
@@ -14,7 +15,14 @@ final class SimulatedRevision: @unchecked Sendable {  // Safe: one job at a time
     init(_ route: RevisionRoute, shared: SharedRevision, model: SharedModel, in loop: SimulatedLoop) {
         self.shared = shared
         self.loop = loop
-        state = RevisionState(route, .init(loop.limits), budget: model.budget, now: loop.now)
+        line = SlotLine(shared.slots)
+        state = RevisionState(route, .init(loop.limits), budget: model.budget, line: line, now: loop.now)
+        line.onCall { [weak self, time = loop.time] in
+            time.alarm(after: .zero) { [weak self] in
+                guard let self, !self.loop.isOver else { return }
+                self.advance()
+            }
+        }
     }
 
     var route: RevisionRoute { state.route }
@@ -84,7 +92,7 @@ final class SimulatedRevision: @unchecked Sendable {  // Safe: one job at a time
         connection.onAnswer = { [weak self, unowned connection] in self?.answered($0, connection) }
         connection.onClose = { [weak self, unowned connection] in self?.closed(connection, $0) }
         let released = state.pool.connected(connection, id, now: loop.now)
-        _ = shared.wake.withLock { $0.ready(now: loop.now) }
+        shared.wake.withLock { $0.ready(now: loop.now) }
         after(released, connection)
         advance()
     }
@@ -135,6 +143,7 @@ final class SimulatedRevision: @unchecked Sendable {  // Safe: one job at a time
     }
 
     private func advance() {
+        while let (request, connection) = state.pool.takeTurn() { give(connection, to: request) }
         for dial in state.pool.dials(now: loop.now) { perform(dial) }
         scheduleTick()
     }
@@ -151,6 +160,7 @@ final class SimulatedRevision: @unchecked Sendable {  // Safe: one job at a time
 
     func retire() {
         for connection in state.pool.update([], now: loop.now) { loop.network.hangUp(connection) }
+        line.leave()
     }
 
     // MARK: Time

@@ -14,6 +14,12 @@ extension Story {
         return model
     }
 
+    private static func narrow(_ concurrency: Int, _ training: String = "good", seed: Int = 1) -> ToyModel {
+        var model = sleeper(training, seed: seed)
+        model.concurrency = concurrency
+        return model
+    }
+
     private static var awake: ToyModel {
         var model = ToyModel("good")
         model.gateway = false
@@ -33,5 +39,14 @@ extension Story {
         sleeping("sleep, the gateway left and taken again", [.apply(sleeper()), .apply(awake), .apply(sleeper())]),
         sleeping("sleep, recreated", [.apply(sleeper()), .recreate(sleeper("better"))]),
         sleeping("sleep, somebody scales", [.apply(sleeper()), .scaleDeployment(2), .scaleDeployment(2)]),
+    ]
+
+    /// The same of models whose pods may have only so many requests at a time.
+    public static let bounded: [Story] = [
+        sleeping("sleep, one request at a time", [.apply(narrow(1))]),
+        sleeping(
+            "sleep, two requests at a time, and a new revision",
+            [.apply(narrow(2)), .apply(narrow(2, "better", seed: 2))]),
+        sleeping("sleep, three requests at a time, somebody scales", [.apply(narrow(3)), .scaleDeployment(2)]),
     ]
 }

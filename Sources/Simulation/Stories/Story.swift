@@ -64,6 +64,8 @@ public struct ToyModel: Sendable, Hashable {
     public var test: String?
     /// Without requests it sleeps after 30 s.
     public var sleeps = false
+    /// How many requests a pod may have at a time.
+    public var concurrency: Int?
     /// What the spec says of the gateway; nil for nothing.
     public var gateway: Bool?
 
@@ -111,6 +113,7 @@ public struct ToyModel: Sendable, Hashable {
             ],
         ]
         if sleeps { spec["serving", "autoscaling"] = ["minReplicas": 0, "maxReplicas": 2, "idleAfter": "30s"] }
+        if let concurrency { spec["serving", "containerConcurrency"] = JSONValue(concurrency) }
         if let gateway { spec["serving", "gateway"] = .bool(gateway) }
         if let test {
             let container: JSONValue = ["name": "test", "image": image, "command": [.string(test)]]
