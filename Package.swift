@@ -39,6 +39,8 @@ let package = Package(
         .executable(name: "assay", targets: ["AssayCLI"]),
         .library(
             name: "ControllerRuntime", targets: ["ControllerRuntime", "KubernetesClient", "KubernetesModel", "JSON"]),
+        // The decisions of a search, for the benchmarks and for whoever recomputes a suggestion.
+        .library(name: "Search", targets: ["Search"]),
         .library(name: "KubernetesClient", targets: ["KubernetesClient", "CredentialPlugins", "CurlTransport"]),
     ],
     dependencies: [
@@ -88,6 +90,7 @@ let package = Package(
                 .product(name: "NIOHTTP1", package: "swift-nio"),
             ]
         ),
+        module("Search"),
         module("AssayCore", ["JSON", "KubernetesModel", "OpenSSL"]),
         module(
             "ArtifactStore",
@@ -186,6 +189,7 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"),
             ]
         ),
+        tests("Search"),
         tests(
             "AssayCore", ["FuzzProperties", "JSON", "KubernetesModel", "YAML", subprocess],
             excluding: ["gate_oracle.py", "Overlap/overlap_oracle.py"]),

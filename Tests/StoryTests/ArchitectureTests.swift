@@ -20,6 +20,7 @@ private let layers: [String: Set<String>] = {
         "CLinux", "Concurrency", "HTTPTransport", "JSON", "KubernetesClient", "KubernetesModel",
     ]
     allowed["HTTPServer"] = ["Concurrency", "HTTPTransport", "OpenSSL"]
+    allowed["Search"] = []
     allowed["AssayCore"] = ["JSON", "KubernetesModel", "OpenSSL"]
     allowed["ArtifactStore"] = [
         "CLinux", "Concurrency", "Files", "HTTPTransport", "JSON", "KubernetesModel", "OpenSSL",
