@@ -31,7 +31,9 @@ import Testing
                 }))
         #expect(isEven(try counts(.integer(min: 1, max: 19, step: 2), cells: 10) { Int($0).map { $0 / 2 } }))
         #expect(isEven(try counts(.categorical(["a", "b", "c"]), cells: 3) { ["a", "b", "c"].firstIndex(of: $0) }))
-        let octaves = try counts(.logInteger(min: 1, max: 1_023), cells: 10) { Int($0).map { 63 - $0.leadingZeroBitCount } }
+        let octaves = try counts(.logInteger(min: 1, max: 1_023), cells: 10) {
+            Int($0).map { 63 - $0.leadingZeroBitCount }
+        }
         #expect(octaves[2...].allSatisfy { (600...1_000).contains($0) }, "\(octaves)")
     }
 
@@ -78,7 +80,10 @@ import Testing
     /// Points of a mixture come as often as its density says.
     @Test func aMixtureIsDrawnFromAsItsDensitySays() {
         let axes = [Axis(.integer(min: 1, max: 6)), Axis(.categorical(["a", "b", "c"]))]
-        let points = [[axes[0].coordinate(index: 1), axes[1].coordinate(index: 2)], [axes[0].coordinate(index: 5), axes[1].coordinate(index: 0)]]
+        let points = [
+            [axes[0].coordinate(index: 1), axes[1].coordinate(index: 2)],
+            [axes[0].coordinate(index: 5), axes[1].coordinate(index: 0)],
+        ]
         let mixture = ParzenMixture(points, axes, spread: .share(0.4), leastPower: 1.2)
         var random = SearchRandom(seed: 12, stream: 0, use: .values)
         var counts: [[Coordinate]: Int] = [:]

@@ -24,7 +24,8 @@ import Testing
         func loss(_ step: Int) -> Double {
             if diverges, step > 4 { return .nan }
             var random = SearchRandom(seed: 3, stream: stream * 1_000 + step, use: .values)
-            return floor + (1 - floor) * StableMath.exp(-power * StableMath.ln(Double(step))) + 0.003 * random.normal()
+            return floor + (1 - floor) * StableMath.exp(-power * StableMath.ln(Double(step))) + 0.005
+                / Double(step).squareRoot() * random.normal()
         }
     }
 
@@ -35,7 +36,7 @@ import Testing
 
     /// All trials of a search with four at a time, each a step at a time.
     private func run(seed: Int, _ algorithm: SearchAlgorithm, stopping: Bool) throws -> (steps: Int, best: Double) {
-        let asha = try SuccessiveHalving(minResource: 3, maxResource: Self.whole)
+        let asha = try SuccessiveHalving(minResource: 5, maxResource: Self.whole)
         let settings = try Samples.settings(
             Self.space, algorithm, seed: seed, numTrials: 60, parallelTrials: 4, earlyStopping: stopping ? asha : nil)
         var trials: [Trial] = []
@@ -62,18 +63,18 @@ import Testing
 
     @Test(arguments: [SearchAlgorithm.random, .tpe()])
     func atMostTwoFifthsOfTheStepsForABestWithinTwoPercent(_ algorithm: SearchAlgorithm) throws {
+        let seeds = 0..<8
         var (spent, whole) = (0, 0)
-        var excess: [Double] = []
-        for seed in 0..<8 {
+        var excess = 0.0
+        for seed in seeds {
             let early = try run(seed: seed, algorithm, stopping: true)
             let full = try run(seed: seed, algorithm, stopping: false)
             #expect(full.steps == 60 * Self.whole)
             spent += early.steps
             whole += full.steps
-            excess.append(early.best / full.best - 1)
+            excess += early.best / full.best - 1
         }
-        print("ASHA \(algorithm): \(100 * spent / whole) % of the steps, best worse by \(excess.sorted())")
-        #expect(spent * 10 <= whole * 4)
-        #expect(excess.sorted()[4] <= 0.02, "\(excess)")
+        #expect(spent * 10 <= whole * 4, "\(100 * spent / whole) %")
+        #expect(excess / Double(seeds.count) <= 0.02, "\(excess / Double(seeds.count))")
     }
 }

@@ -12,7 +12,8 @@ enum Samples {
     ]
 
     static func settings(
-        _ parameters: [SearchParameter] = mixed, _ algorithm: SearchAlgorithm = .tpe(), direction: Direction = .minimize,
+        _ parameters: [SearchParameter] = mixed, _ algorithm: SearchAlgorithm = .tpe(),
+        direction: Direction = .minimize,
         goal: Double? = nil, seed: Int = 42, numTrials: Int = 100, parallelTrials: Int = 1, maxFailedTrials: Int? = nil,
         earlyStopping: SuccessiveHalving? = nil
     ) throws -> SearchSettings {
@@ -32,7 +33,8 @@ enum Samples {
 
     /// One trial after another, each of which ends as `state` says.
     static func run(
-        _ settings: SearchSettings, count: Int, state: (Int, [String: String]) -> Trial.State = { .succeeded(objective: loss($1)) }
+        _ settings: SearchSettings, count: Int,
+        state: (Int, [String: String]) -> Trial.State = { .succeeded(objective: loss($1)) }
     ) -> [Trial] {
         var trials: [Trial] = []
         for number in 0..<count {

@@ -71,7 +71,8 @@ import Testing
     @Test(arguments: [(Direction.minimize, 0.5, 0.6), (.maximize, 0.6, 0.5)])
     func theGoalEndsTheSearchAndWhatRuns(_ direction: Direction, _ good: Double, _ poor: Double) throws {
         let settings = try Samples.settings(direction: direction, goal: good, parallelTrials: 3)
-        var trials = Samples.run(settings, count: 3) { number, _ in number == 0 ? .succeeded(objective: poor) : .pending }
+        var trials = Samples.run(settings, count: 3) { number, _ in number == 0 ? .succeeded(objective: poor) : .pending
+        }
         #expect(settings.decision(trials).end == nil)
         trials[1].state = .succeeded(objective: good)
         let decision = settings.decision(trials)

@@ -63,12 +63,13 @@ import Testing
     }
 
     /// Whatever value comes out is in its range, on its step, and is read back as what it was.
-    @Test(arguments: [
-        .uniform(min: -0.1, max: 0.2), .uniform(min: 1e300, max: 1.5e300), .uniform(min: 0.1, max: 0.7, step: 0.1),
-        .uniform(min: -1, max: 1, step: 0.07), .logUniform(min: 1e-8, max: 3), .logUniform(min: 1e-300, max: 1e300),
-        .integer(min: -7, max: 12, step: 3), .integer(min: 0, max: 1 << 53), .logInteger(min: 1, max: 1 << 40),
-        .logInteger(min: 3, max: 5), .categorical(["x", "", "1e3"]),
-    ] as [Distribution])
+    @Test(
+        arguments: [
+            .uniform(min: -0.1, max: 0.2), .uniform(min: 1e300, max: 1.5e300), .uniform(min: 0.1, max: 0.7, step: 0.1),
+            .uniform(min: -1, max: 1, step: 0.07), .logUniform(min: 1e-8, max: 3), .logUniform(min: 1e-300, max: 1e300),
+            .integer(min: -7, max: 12, step: 3), .integer(min: 0, max: 1 << 53), .logInteger(min: 1, max: 1 << 40),
+            .logInteger(min: 3, max: 5), .categorical(["x", "", "1e3"]),
+        ] as [Distribution])
     func aValueIsInItsRangeAndReadBack(_ distribution: Distribution) throws {
         let space = try SearchSpace([SearchParameter("p", distribution)])
         let axis = Axis(distribution)
@@ -97,19 +98,22 @@ import Testing
         }
     }
 
-    @Test(arguments: [
-        (.uniform(min: 0, max: 1), ["1.1", "-0.1", "nan", "", "half"]),
-        (.uniform(min: 0, max: 1, step: 0.25), ["0.3", "1.25", "0.2500000001"]),
-        (.integer(min: 0, max: 10, step: 5), ["1", "15", "5.0", "-5"]), (.logInteger(min: 2, max: 9), ["1", "10", "2.5"]),
-        (.categorical(["a"]), ["A", ""]),
-    ] as [(Distribution, [String])])
+    @Test(
+        arguments: [
+            (.uniform(min: 0, max: 1), ["1.1", "-0.1", "nan", "", "half"]),
+            (.uniform(min: 0, max: 1, step: 0.25), ["0.3", "1.25", "0.2500000001"]),
+            (.integer(min: 0, max: 10, step: 5), ["1", "15", "5.0", "-5"]),
+            (.logInteger(min: 2, max: 9), ["1", "10", "2.5"]),
+            (.categorical(["a"]), ["A", ""]),
+        ] as [(Distribution, [String])])
     func whatIsNoValueIsNotRead(_ distribution: Distribution, _ texts: [String]) {
         for text in texts { #expect(Axis(distribution).coordinate(of: text) == nil, "\(text)") }
     }
 
     @Test func stepsOfDecimalsAreWrittenAsDecimals() {
         let axis = Axis(.uniform(min: 0.1, max: 0.7, step: 0.1))
-        #expect((0..<7).map { axis.text(axis.coordinate(index: $0)) } == ["0.1", "0.2", "0.3", "0.4", "0.5", "0.6", "0.7"])
+        #expect(
+            (0..<7).map { axis.text(axis.coordinate(index: $0)) } == ["0.1", "0.2", "0.3", "0.4", "0.5", "0.6", "0.7"])
     }
 
     /// Every cell of an axis together is the axis.

@@ -3,7 +3,9 @@ import Testing
 @testable import Search
 
 @Suite struct SuggestionTests {
-    private static let algorithms: [SearchAlgorithm] = [.random, .tpe(), .tpe(startupTrials: 1), .tpe(startupTrials: 500)]
+    private static let algorithms: [SearchAlgorithm] = [
+        .random, .tpe(), .tpe(startupTrials: 1), .tpe(startupTrials: 500),
+    ]
 
     @Test(arguments: algorithms) func everySuggestionIsOfTheSpaceAndComputedAlike(_ algorithm: SearchAlgorithm) throws {
         for seed in [0, -1, .max, .min, 7] {
@@ -55,7 +57,9 @@ import Testing
         #expect(suggestion.seen.ended.numbers.count + suggestion.seen.pending.numbers.count == 60)
         #expect(!suggestion.seen.pending.numbers.isEmpty)
         var later = trials
-        for index in later.indices where later[index].state == .pending { later[index].state = .succeeded(objective: 0) }
+        for index in later.indices where later[index].state == .pending {
+            later[index].state = .succeeded(objective: 0)
+        }
         later.append(Trial(number: 60, values: suggestion.values, state: .succeeded(objective: -1)))
         later.append(Trial(number: 61, values: suggestion.values))
         #expect(settings.recomputed(suggestion, trials: later.reversed()) == suggestion.values)
@@ -67,6 +71,24 @@ import Testing
         let ended = try #require(suggestion.seen.ended.numbers.first)
         changed[ended].state = .succeeded(objective: 17.25)
         #expect(settings.recomputed(suggestion, trials: changed) == nil)
+    }
+
+    /// Of the reports only the decisive ones are seen, so that the others may be forgotten.
+    @Test func aSuggestionOutlivesReportsThatDecideNothing() throws {
+        let asha = try SuccessiveHalving(minResource: 2, maxResource: 50)
+        let settings = try Samples.settings(earlyStopping: asha)
+        var trials = Samples.run(settings, count: 30) { number, _ in
+            number % 3 == 0 ? .succeeded(objective: 1) : .stopped
+        }
+        for index in trials.indices {
+            trials[index].reports = (1...20).map { TrialReport(step: $0, value: Double(index * $0 % 7)) }
+        }
+        let suggestion = try #require(settings.suggestion(number: 30, trials: trials))
+        for index in trials.indices { trials[index].reports = asha.decisive(trials[index].reports).reversed() }
+        #expect(settings.suggestion(number: 30, trials: trials) == suggestion)
+        #expect(settings.recomputed(suggestion, trials: trials) == suggestion.values)
+        trials[4].reports[0].value = .nan
+        #expect(settings.recomputed(suggestion, trials: trials) == nil)
     }
 
     @Test func trialsOfHigherNumbersAreNotSeen() throws {
@@ -102,7 +124,8 @@ import Testing
 
     @Test func aGridIsAllCombinationsOnceInTheOrderOfACounter() throws {
         let parameters = [
-            SearchParameter("a", .uniform(min: 0, max: 0.2, step: 0.1)), SearchParameter("b", .integer(min: 2, max: 6, step: 4)),
+            SearchParameter("a", .uniform(min: 0, max: 0.2, step: 0.1)),
+            SearchParameter("b", .integer(min: 2, max: 6, step: 4)),
             SearchParameter("c", .categorical(["u", "v"])),
         ]
         let settings = try Samples.settings(parameters, .grid)

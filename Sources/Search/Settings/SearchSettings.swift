@@ -92,12 +92,16 @@ public struct SearchSettings: Sendable, Hashable {
         guard infinite.isEmpty else {
             return infinite.map { index, parameter in
                 let advice =
-                    if case .logUniform = parameter.distribution { "list them as categorical" } else { "give uniform.step" }
+                    if case .logUniform = parameter.distribution { "list them as categorical" } else {
+                        "give uniform.step"
+                    }
                 return .init("parameters[\(index)].searchSpace", "a grid needs finitely many values; \(advice)")
             }
         }
         guard let count = space.count, count <= Self.mostTrials else {
-            return [.init("parameters", "make a grid of more than \(Self.mostTrials) points; give fewer values, or use tpe")]
+            return [
+                .init("parameters", "make a grid of more than \(Self.mostTrials) points; give fewer values, or use tpe")
+            ]
         }
         guard count > numTrials else { return [] }
         return [.init("numTrials", "is less than the \(count) points of the grid, of which some would never be tried")]

@@ -15,7 +15,8 @@ public enum Distribution: Sendable, Hashable {
     public var count: Int? {
         switch self {
         case .uniform(_, _, nil), .logUniform: nil
-        case .uniform(let min, let max, let step?): Int(exactly: Self.steps(min, max, step).rounded(.down)).map { $0 + 1 }
+        case .uniform(let min, let max, let step?):
+            Int(exactly: Self.steps(min, max, step).rounded(.down)).map { $0 + 1 }
         case .integer(let min, let max, let step): (max - min) / step + 1
         case .logInteger(let min, let max): max - min + 1
         case .categorical(let choices): choices.count

@@ -10,7 +10,8 @@ extension SearchSpace {
         var problems: [SearchProblem] = []
         if parameters.isEmpty { problems.append(.init("parameters", "is empty; give at least one to search for")) }
         if parameters.count > mostParameters {
-            problems.append(.init("parameters", "are \(parameters.count); at most \(mostParameters) can be searched for"))
+            problems.append(
+                .init("parameters", "are \(parameters.count); at most \(mostParameters) can be searched for"))
         }
         var names: Set<String> = []
         for (index, parameter) in parameters.enumerated() {
@@ -58,7 +59,9 @@ extension Distribution {
         guard min < max else { return [.init("\(path).max", "must be more than min")] }
         guard (max - min).isFinite else { return [.init("\(path).max", "is too far from min for a double to tell")] }
         guard max - min >= 1e-9 * Swift.max(min.magnitude, max.magnitude) else {
-            return [.init("\(path).max", "is so near to min that 12 digits do not tell the values apart; widen the range")]
+            return [
+                .init("\(path).max", "is so near to min that 12 digits do not tell the values apart; widen the range")
+            ]
         }
         return []
     }

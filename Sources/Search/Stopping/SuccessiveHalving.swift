@@ -1,12 +1,12 @@
 /// Asynchronous successive halving (Li et al. 2020), by which trials that promise little are ended early.
 ///
-/// A trial that has got to a rung goes on only while it is among the best 1/η of all that have got to it so far, but the best always
-/// does. It is judged at the highest rung that it has got to, by what is known at the time: the answer is a function of the reports,
-/// not of the order in which they came.
+/// A trial that has got to a rung goes on only while it is among the best of all that have got to it so far: the best one, and one more
+/// for every η of them. It is judged at the highest rung that it has got to, again and again, by what is known at the time: the answer is
+/// a function of the reports, not of the order in which they came. That is stricter than to judge once, and the one more makes up for it.
 public struct SuccessiveHalving: Sendable, Hashable {
     /// The steps at which trials are compared, rising.
     public let rungs: [Int]
-    /// η: of so many, one goes on.
+    /// η: of so many, about one goes on.
     public let reductionFactor: Int
 
     /// - Parameters:
@@ -39,21 +39,13 @@ public struct SuccessiveHalving: Sendable, Hashable {
 
     /// Of each rung the first report that is as far, all that a decision needs: what else was reported may be forgotten.
     public func decisive(_ reports: [TrialReport]) -> [TrialReport] {
+        let trial = Trial(number: 0, values: [:], reports: reports)
         var decisive: [TrialReport] = []
         for rung in rungs {
-            guard let report = report(of: reports, at: rung) else { break }
+            guard let report = trial.report(at: rung) else { break }
             if decisive.last?.step != report.step { decisive.append(report) }
         }
         return decisive
-    }
-
-    /// Of several at one step the first counts.
-    private func report(of reports: [TrialReport], at rung: Int) -> TrialReport? {
-        reports.reduce(nil as TrialReport?) { first, report in
-            guard report.step >= rung else { return first }
-            guard let first, first.step <= report.step else { return report }
-            return first
-        }
     }
 
     /// The numbers of the running trials that should be ended, rising.
@@ -61,7 +53,7 @@ public struct SuccessiveHalving: Sendable, Hashable {
         // A rung's report by number of the trial, for all that have got to it, whatever became of them.
         let reached = rungs.map { rung in
             trials.compactMap { trial in
-                report(of: trial.reports, at: rung).map { (number: trial.number, value: $0.value) }
+                trial.report(at: rung).map { (number: trial.number, value: $0.value) }
             }
         }
         return trials.filter { trial in
@@ -76,6 +68,6 @@ public struct SuccessiveHalving: Sendable, Hashable {
         let finite = rung.filter(\.value.isFinite).sorted {
             (direction.loss($0.value), $0.number) < (direction.loss($1.value), $1.number)
         }
-        return finite.prefix(max(1, rung.count / reductionFactor)).contains { $0.number == number }
+        return finite.prefix(1 + rung.count / reductionFactor).contains { $0.number == number }
     }
 }

@@ -42,13 +42,17 @@ struct ParzenMixture: Sendable {
                 StableMath.ln(StableMath.normalMass(-mean / deviation, (1 - mean) / deviation))
             }
             if case .continuous = axis.kind {
-                for kernel in 0..<count { constants[kernel] -= masses[kernel] + StableMath.ln(deviations[kernel]) }
+                for kernel in 0..<count {
+                    constants[kernel] -= masses[kernel] + StableMath.ln(deviations[kernel]) + Self.halfLogOfTwoPi
+                }
                 parts.append(.continuous(means: means, deviations: deviations))
             } else {
                 parts.append(.ordered(axis, means: means, deviations: deviations, logMasses: masses))
             }
         }
     }
+
+    private static let halfLogOfTwoPi = 0.918_938_533_204_672_7
 
     /// As far as to the further neighbour (Bergstra et al. 2011), but no less than what the number of points allows: the magic
     /// clip of hyperopt and Optuna, with a power.
@@ -121,7 +125,9 @@ struct ParzenMixture: Sendable {
             let other = StableMath.ln(share / Double(categories))
             let same = StableMath.ln(1 - share + share / Double(categories))
             for (row, point) in points.enumerated() {
-                for kernel in chosen.indices { rows[row][kernel] += chosen[kernel] == point[place].index ? same : other }
+                for kernel in chosen.indices {
+                    rows[row][kernel] += chosen[kernel] == point[place].index ? same : other
+                }
                 rows[row][count - 1] += even
             }
         }

@@ -17,7 +17,7 @@ extension SearchSettings {
     ///   - trials: as they are known now; those with higher numbers are not looked at.
     /// - Returns: nil when the grid has no such point.
     public func suggestion(number: Int, trials: [Trial]) -> Suggestion? {
-        let lower = trials.filter { $0.number < number }.sorted { $0.number < $1.number }
+        let lower = telling(trials.filter { $0.number < number })
         guard let values = values(number: number, lower: lower) else { return nil }
         return Suggestion(number: number, values: values, seen: SeenTrials(lower))
     }
@@ -27,8 +27,17 @@ extension SearchSettings {
     /// - Returns: the values, which are those of the suggestion if everything is as it was; nil when a trial that it saw is missing or
     ///   has changed.
     public func recomputed(_ suggestion: Suggestion, trials: [Trial]) -> [String: String]? {
-        guard let lower = suggestion.seen.picked(from: trials) else { return nil }
+        guard let lower = suggestion.seen.picked(from: telling(trials)) else { return nil }
         return values(number: suggestion.number, lower: lower)
+    }
+
+    /// By rising number, with the reports that suggestions are computed of, and no others.
+    private func telling(_ trials: [Trial]) -> [Trial] {
+        trials.sorted { $0.number < $1.number }.map { trial in
+            var trial = trial
+            trial.reports = earlyStopping?.decisive(trial.reports) ?? []
+            return trial
+        }
     }
 
     private func values(number: Int, lower: [Trial]) -> [String: String]? {
@@ -45,7 +54,8 @@ extension SearchSettings {
         var point: [Coordinate]
         if case .tpe(let startupTrials) = algorithm {
             let estimator = TreeParzen(
-                geometry: geometry, startupTrials: startupTrials, seed: seed, direction: objective.direction)
+                geometry: geometry, startupTrials: startupTrials, seed: seed, direction: objective.direction,
+                rungs: earlyStopping?.rungs ?? [])
             point = estimator.point(number: number, history: history, isTaken: isTaken, &random)
         } else {
             point = geometry.randomPoint(&random)

@@ -36,13 +36,13 @@ public struct SeenTrials: Sendable, Hashable {
     }
 
     /// The trials as they were seen then.
-    /// - Parameter trials: as they are now, or as they ended.
-    /// - Returns: by rising number; nil when one is missing, or is not what it was.
-    public func picked(from trials: [Trial]) -> [Trial]? {
+    /// - Parameter trials: as they are now, by rising number.
+    /// - Returns: nil when one is missing, or is not what it was.
+    func picked(from trials: [Trial]) -> [Trial]? {
         let ended = Set(ended.numbers)
         let pending = Set(pending.numbers)
         var picked: [Trial] = []
-        for var trial in trials.sorted(by: { $0.number < $1.number }) {
+        for var trial in trials {
             if pending.contains(trial.number) {
                 trial.state = .pending
             } else if !ended.contains(trial.number) {
@@ -59,6 +59,8 @@ public struct SeenTrials: Sendable, Hashable {
         func add(_ bytes: some Sequence<UInt8>) {
             for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01B3 }
         }
+        // There are several NaNs, and they are all the same here.
+        func text(_ value: Double?) -> String { value.map { $0.isFinite ? $0.description : "" } ?? "" }
         func add(_ text: String) {
             add(text.utf8)
             add(CollectionOfOne(0))
@@ -70,11 +72,14 @@ public struct SeenTrials: Sendable, Hashable {
                 add(value)
             }
             switch trial.state {
-            case .pending: add("pending")
+            case .pending:
+                add("pending")
+                continue
             case .failed: add("failed")
-            case .succeeded: add("succeeded \(trial.objective.map(\.description) ?? "")")
-            case .stopped: add("stopped \(trial.lastReport.map { "\($0.step) \($0.value.isFinite ? $0.value.description : "")" } ?? "")")
+            case .succeeded: add("succeeded \(text(trial.objective))")
+            case .stopped: add("stopped")
             }
+            for report in trial.reports { add("\(report.step) \(text(report.value))") }
         }
         let digits = String(hash, radix: 16)
         return String(repeating: "0", count: 16 - digits.count) + digits

@@ -13,6 +13,8 @@ struct TreeParzen: Sendable {
     let startupTrials: Int
     let seed: Int
     let direction: Direction
+    /// The steps at which trials are compared that may be ended early, rising.
+    let rungs: [Int]
 
     /// - Parameter history: by rising number.
     func point(
@@ -47,25 +49,38 @@ struct TreeParzen: Sendable {
     /// The good, and all others: the bad, those that failed, and, as if they were bad (a constant liar, Ginsbourger et al. 2010),
     /// those that are running, so that the next ones keep away from them.
     private func split(_ history: [Observed]) -> (good: [[Coordinate]], bad: [[Coordinate]], isKnown: Bool) {
-        var ranked: [(isStopped: Bool, steps: Int, loss: Double, place: Int)] = []
-        for (place, item) in history.enumerated() {
-            if let objective = item.trial.objective {
-                ranked.append((false, 0, direction.loss(objective), place))
-            } else if item.trial.state == .stopped, let report = item.trial.lastReport, report.value.isFinite {
-                ranked.append((true, report.step, direction.loss(report.value), place))
-            }
-        }
-        // Those that were stopped come after all that were not, and the later the sooner.
-        ranked.sort { left, right in
-            guard left.isStopped == right.isStopped else { return right.isStopped }
-            return (-left.steps, left.loss, left.place) < (-right.steps, right.loss, right.place)
-        }
+        let ranked = ranking(history)
         let count = min(Int((Self.goodShare * Double(ranked.count)).rounded(.up)), Self.mostGood)
-        let good = Set(ranked.prefix(count).map(\.place))
+        let good = Set(ranked.prefix(count))
         return (
             history.indices.filter(good.contains).map { history[$0].point },
             history.indices.filter { !good.contains($0) }.map { history[$0].point },
-            ranked.count >= startupTrials
+            !ranked.isEmpty
         )
+    }
+
+    /// The places of the trials that have shown something, the best first; empty where too few have.
+    ///
+    /// Where trials are ended early, they are compared at the furthest step that enough of them have got to (as in BOHB, Falkner et
+    /// al. 2018), since those that were let run to the end at the beginning need not be good. Others come after these, and the sooner
+    /// they were ended the later.
+    private func ranking(_ history: [Observed]) -> [Int] {
+        var levels: [[(place: Int, loss: Double)]] = [[]]
+        for rung in rungs { levels.append(losses(history) { $0.report(at: rung)?.value }) }
+        levels.append(losses(history, \.objective))
+        guard let level = levels.last(where: { $0.count >= startupTrials }) else { return [] }
+        let compared = level.sorted { ($0.loss, $0.place) < ($1.loss, $1.place) }.map(\.place)
+        let known = Set(compared)
+        let rest = levels.reversed().flatMap { $0.sorted { ($0.loss, $0.place) < ($1.loss, $1.place) } }.map(\.place)
+        var seen = known
+        return compared + rest.filter { seen.insert($0).inserted }
+    }
+
+    private func losses(_ history: [Observed], _ value: (Trial) -> Double?) -> [(place: Int, loss: Double)] {
+        history.enumerated().compactMap { place, item in
+            guard item.trial.state == .stopped || item.trial.objective != nil else { return nil }
+            guard let value = value(item.trial), value.isFinite else { return nil }
+            return (place, direction.loss(value))
+        }
     }
 }

@@ -28,7 +28,7 @@ public struct Trial: Sendable, Hashable {
     /// What was suggested, by the name of the parameter.
     public var values: [String: String]
     public var state: State
-    /// What it pushed, in any order. Of each rung the report that `RungLadder` names is enough.
+    /// What it pushed, in any order. Those that `SuccessiveHalving.decisive` names are enough.
     public var reports: [TrialReport]
 
     public init(number: Int, values: [String: String], state: State = .pending, reports: [TrialReport] = []) {
@@ -53,12 +53,14 @@ public struct Trial: Sendable, Hashable {
         }
     }
 
-    /// The report that was furthest; of several at one step the first.
-    var lastReport: TrialReport? {
-        reports.reduce(nil as TrialReport?) { last, report in
-            guard let last else { return report }
-            return report.step > last.step ? report : last
+    /// The first report that is as far as a step; of several at one step the first.
+    func report(at step: Int) -> TrialReport? {
+        var found: TrialReport?
+        for report in reports where report.step >= step {
+            if let known = found, known.step <= report.step { continue }
+            found = report
         }
+        return found
     }
 }
 

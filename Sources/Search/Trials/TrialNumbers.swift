@@ -11,7 +11,9 @@ public struct TrialNumbers: Sendable, Hashable, CustomStringConvertible {
         for part in text.isEmpty ? [] : text.split(separator: ",", omittingEmptySubsequences: false) {
             let ends = part.split(separator: "-", omittingEmptySubsequences: false).map { Int($0) }
             guard ends.count <= 2, let first = ends[0], let last = ends[ends.count - 1] else { return nil }
-            guard first > numbers.last ?? -1, last >= first, last - first < SearchSettings.mostTrials else { return nil }
+            guard first > numbers.last ?? -1, last >= first, last - first < SearchSettings.mostTrials else {
+                return nil
+            }
             numbers += first...last
         }
         self.numbers = numbers
