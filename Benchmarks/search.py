@@ -1,7 +1,7 @@
 """How near to the best our TPE comes against Optuna's, with the same number of trials, and how long it thinks.
 
 Regret is the best objective of a search less the least that there is. A row has the medians of both over the seeds; p is of a one-sided
-Mann-Whitney test of whether ours is worse, and it is said where it speaks against us. Both are asked about the same functions, which stand
+Mann-Whitney test of whether ours is worse, and is printed. Both are asked about the same functions, which stand
 here; ours through the pure function, which reads all trials anew for each suggestion.
 """
 
@@ -166,7 +166,8 @@ def regret_row(name: str) -> dict:
     peer = in_peer("searches", name) if peer_python() else None
     if peer:
         p = in_peer("worse", text=json.dumps([ours, peer]))
-        print(f"search-regret-{name}: p = {p:.3g} that ours is no worse{'' if p > 0.01 else ', WHICH SPEAKS AGAINST US'}")
+        verdict = "nothing shows ours worse" if p > 0.01 else "OURS IS WORSE"
+        print(f"search-regret-{name}: one-sided Mann-Whitney p = {p:.3g}, {verdict}")
     return exact(row(
         f"search-regret-{name}", statistics.median(ours), peer and statistics.median(peer), PEER, "above the least"),
         statistics.median(ours), peer and statistics.median(peer))

@@ -77,6 +77,16 @@ import Testing
         }
     }
 
+    /// Where neighbours are hardly told apart as doubles, the near are still likelier than the far.
+    @Test(arguments: [Distribution.integer(min: 0, max: 1 << 53), .logInteger(min: 1, max: 1 << 53)])
+    func aMixtureOfVeryManyWholeNumbersIsADensityToo(_ distribution: Distribution) {
+        let axis = Axis(distribution)
+        let mixture = ParzenMixture([[axis.coordinate(at: 0.5)]], [axis], spread: .byCount, leastPower: 4)
+        let densities = mixture.logDensities([0.5, 0.501, 0.51, 0.6, 1].map { [axis.coordinate(at: $0)] })
+        #expect(densities.allSatisfy { $0.isFinite })
+        #expect(densities == densities.sorted(by: >) && Set(densities.prefix(3)).count == 3)
+    }
+
     /// Points of a mixture come as often as its density says.
     @Test func aMixtureIsDrawnFromAsItsDensitySays() {
         let axes = [Axis(.integer(min: 1, max: 6)), Axis(.categorical(["a", "b", "c"]))]

@@ -99,6 +99,18 @@ struct ParzenMixture: Sendable {
         }
     }
 
+    /// The logarithm of a normal variable's probability of being in a cell.
+    private static func logMass(_ cell: (low: Double, high: Double), mean: Double, deviation: Double) -> Double {
+        // Of millions of values neighbours may not be told apart as doubles.
+        let width = max(cell.high - cell.low, 1e-16) / deviation
+        guard width < 1e-4 else {
+            return StableMath.ln(StableMath.normalMass((cell.low - mean) / deviation, (cell.high - mean) / deviation))
+        }
+        // So narrow that the density does not change in it, and that a difference of tails would lose its digits.
+        let middle = ((cell.low + cell.high) / 2 - mean) / deviation
+        return StableMath.ln(width) - 0.5 * middle * middle - halfLogOfTwoPi
+    }
+
     private func add(_ part: Part, at place: Int, of points: [[Coordinate]], to rows: inout [[Double]]) {
         switch part {
         case .continuous(let means, let deviations):
@@ -114,9 +126,8 @@ struct ParzenMixture: Sendable {
             for (index, rowsOfIndex) in Dictionary(grouping: points.indices, by: { points[$0][place].index }) {
                 let cell = axis.cell(index)
                 for kernel in 0..<count {
-                    let (mean, deviation) = (means[kernel], deviations[kernel])
-                    let mass = StableMath.normalMass((cell.low - mean) / deviation, (cell.high - mean) / deviation)
-                    let logarithm = StableMath.ln(mass) - logMasses[kernel]
+                    let mass = Self.logMass(cell, mean: means[kernel], deviation: deviations[kernel])
+                    let logarithm = mass - logMasses[kernel]
                     for row in rowsOfIndex { rows[row][kernel] += logarithm }
                 }
             }

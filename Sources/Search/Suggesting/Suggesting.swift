@@ -60,16 +60,17 @@ extension SearchSettings {
         } else {
             point = geometry.randomPoint(&random)
         }
-        var attempts = 0
-        while isTaken(point), attempts < Self.mostAttempts {
-            point = geometry.randomPoint(&random)
-            attempts += 1
+        for _ in 0..<Self.attempts where isTaken(point) { point = geometry.randomPoint(&random) }
+        // Of more than twice as many as a search has trials, so many attempts find one that is free.
+        if isTaken(point), let count = space.count, count <= 2 * Self.mostTrials {
+            let free = (0..<count).compactMap(geometry.gridPoint).filter { !isTaken($0) }
+            point = free[random.below(free.count)]
         }
         return geometry.values(point)
     }
 
-    /// After so many values that were tried already a repetition is let pass.
-    private static let mostAttempts = 1_000
+    /// So many values of chance are looked at for one that was not tried yet, before the free ones are listed.
+    private static let attempts = 64
 }
 
 extension Geometry {
