@@ -39,6 +39,8 @@ let package = Package(
         .executable(name: "assay", targets: ["AssayCLI"]),
         .library(
             name: "ControllerRuntime", targets: ["ControllerRuntime", "KubernetesClient", "KubernetesModel", "JSON"]),
+        // The decisions of a search, for the benchmarks and for whoever recomputes a suggestion.
+        .library(name: "Search", targets: ["Search"]),
         .library(name: "KubernetesClient", targets: ["KubernetesClient", "CredentialPlugins", "CurlTransport"]),
     ],
     dependencies: [
@@ -89,6 +91,7 @@ let package = Package(
             ]
         ),
         module("AssayCore", ["JSON", "KubernetesModel", "OpenSSL", "Schedule"]),
+        module("Search"),
         module(
             "ArtifactStore",
             ["CLinux", "Concurrency", "Files", "HTTPTransport", "JSON", "KubernetesModel", "OpenSSL"]),
@@ -186,6 +189,7 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"),
             ]
         ),
+        tests("Search"),
         tests(
             "AssayCore", ["FuzzProperties", "JSON", "KubernetesModel", "Schedule", "YAML", subprocess],
             excluding: ["gate_oracle.py", "Overlap/overlap_oracle.py"]),

@@ -21,6 +21,8 @@ private let layers: [String: Set<String>] = {
     ]
     allowed["HTTPServer"] = ["Concurrency", "HTTPTransport", "OpenSSL"]
     allowed["AssayCore"] = ["JSON", "KubernetesModel", "OpenSSL", "Schedule"]
+    allowed["Search"] = []
+
     allowed["ArtifactStore"] = [
         "CLinux", "Concurrency", "Files", "HTTPTransport", "JSON", "KubernetesModel", "OpenSSL",
     ]
