@@ -47,6 +47,7 @@ public final class Gateway: Sendable {
     private let control: NIOLoopBoundBox<GatewayControl>
     private let wakes: (stream: AsyncStream<WakeRequest>, continuation: AsyncStream<WakeRequest>.Continuation)
     private let stop: (stream: AsyncStream<Never>, continuation: AsyncStream<Never>.Continuation)
+    private let opening = Opening()
 
     /// - Parameters:
     ///   - waker: scales up what sleeps.
@@ -72,7 +73,7 @@ public final class Gateway: Sendable {
         let controlLoop = threads[0].loop
         self.controlLoop = controlLoop
         let listeners = Listeners(
-            loop: controlLoop, metrics: metrics, logger: logger, onChange: onListening
+            loop: controlLoop, metrics: metrics, logger: logger, opening: opening, onChange: onListening
         ) { port in
             Self.listen(on: port, configuration, group, threads)
         }
@@ -140,6 +141,12 @@ public final class Gateway: Sendable {
             }
         }
     }
+
+    /// All models and pods that there are have been taken.
+    public func completeBeginning() { onControl { $0.completeBeginning() } }
+
+    /// Whether the ports of all models that there were at the beginning have been opened.
+    public var openingHealth: Health { opening.health }
 
     private func onControl(_ body: @escaping @Sendable (GatewayControl) -> Void) {
         let control = control

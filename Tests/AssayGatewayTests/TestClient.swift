@@ -23,10 +23,10 @@ final class TestClient {
 
     /// Connects, runs `body`, and closes.
     static func with<Result: Sendable>(
-        port: Int, _ body: (TestClient) async throws -> Result
+        address: String = "127.0.0.1", port: Int, _ body: (TestClient) async throws -> Result
     ) async throws -> Result {
         let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-            .connect(host: "127.0.0.1", port: port) { channel in
+            .connect(host: address, port: port) { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
                 }
