@@ -254,6 +254,8 @@ let package = Package(
                 "JSON",
                 "KubernetesClient", "KubernetesModel", "LocalCluster", "OpenSSL", "TestCluster", "YAML", log,
                 subprocess,
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
             ],
             swiftSettings: strict
         ),

@@ -212,10 +212,16 @@ public final class Gateway: Sendable {
         do {
             // Clients hear it with their answers, while they still find us; few are idle when their connections end.
             for thread in threads { thread.run { $0.drain() } }
+            let order = time.monotonicNow()
             try await time.sleep(for: limits.drainDelay)
+            // Where the cluster hears of it late, as without an operator, users are still led here.
+            let latest = order + limits.drainDelay + limits.drainTimeout / 2
+            while try await quietTime() < limits.drainDelay, time.monotonicNow() < latest {
+                try await time.sleep(for: .milliseconds(50))
+            }
             onControl { $0.listeners.close() }
             for thread in threads { thread.run { $0.closeIdle() } }
-            let end = time.monotonicNow() + limits.drainTimeout
+            let end = order + limits.drainDelay + limits.drainTimeout
             while try await clientCount() > 0, time.monotonicNow() < end {
                 try await time.sleep(for: .milliseconds(50))
             }
@@ -224,13 +230,18 @@ public final class Gateway: Sendable {
         }
     }
 
-    private func clientCount() async throws -> Int {
-        var count = 0
+    private func clientCount() async throws -> Int { try await ask { $0.clientCount }.reduce(0, +) }
+
+    private func quietTime() async throws -> Duration { try await ask { $0.quietTime }.min() ?? .zero }
+
+    private func ask<Answer: Sendable>(_ question: @escaping @Sendable (LoopContext) -> Answer) async throws -> [Answer]
+    {
+        var answers: [Answer] = []
         for thread in threads {
             let box = thread.box
-            count += try await thread.loop.submit { box.value.clientCount }.get()
+            answers.append(try await thread.loop.submit { question(box.value) }.get())
         }
-        return count
+        return answers
     }
 
     private func wakeWhatSleeps() async {
