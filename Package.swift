@@ -249,7 +249,8 @@ let package = Package(
         .testTarget(
             name: "StoryTests",
             dependencies: [
-                "APIServerModel", "AssayCore", "AssayOperator", "Concurrency", "ControllerRuntime", "CurlTransport",
+                "APIServerModel", "AssayCore", "AssayGateway", "AssayOperator", "Concurrency", "ControllerRuntime",
+                "CurlTransport",
                 "HTTPTransport",
                 "JSON",
                 "KubernetesClient", "KubernetesModel", "LocalCluster", "OpenSSL", "TestCluster", "YAML", log,

@@ -1,4 +1,5 @@
 import AssayCore
+import Concurrency
 import ControllerRuntime
 import CurlTransport
 import FoundationEssentials
@@ -17,7 +18,7 @@ extension Stories {
             try await GatewayInstallation.run(on: backend) { world, _ in
                 let given = ProcessInfo.processInfo.environment["ASSAY_SEED"].flatMap { UInt64($0) }
                 let seed = given ?? .random(in: 0..<1_000_000)
-                print("wake-ups: ASSAY_SEED=\(seed) on \(backend)")
+                print("wake-ups: ASSAY_SEED=\(seed) on \(backend.testDescription)")
                 let configuration = try world.cluster.configuration(user: "kube-proxy", groups: ["system:masters"])
                 let transport = try CurlTransport(configuration.transport)
                 defer { transport.shutdown() }
@@ -138,21 +139,28 @@ private struct WakeUpStory {
     private mutating func wake(_ faults: [Fault], outage: Duration) async throws {
         let traffic = traffic
         if faults.contains(.newRevision) { traffic.allow([1, 2]) }
+        let isOver = Locked(false)
         try await withThrowingTaskGroup(of: Void.self) { group in
             for target in targets {
                 for _ in 0..<3 {
                     let random = generator(&random)
-                    group.addTask { try await traffic.ask(target, for: .seconds(6), random) }
+                    group.addTask { try await traffic.ask(target, until: isOver, random) }
                 }
             }
-            for fault in faults {
-                let (delay, random) = (Int.random(in: 0...3000, using: &random), generator(&random))
-                let story = self
-                group.addTask {
-                    try await Task.sleep(for: .milliseconds(delay))
-                    try await story.happen(fault, outage, random)
+            let acts = faults.map { ($0, Int.random(in: 0...3000, using: &random), generator(&random)) }
+            let story = self
+            // Users go on until everything has happened: who is not asked does not wake, and cannot be killed.
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { try await Task.sleep(for: .seconds(6)) }
+                for (fault, delay, random) in acts {
+                    group.addTask {
+                        try await Task.sleep(for: .milliseconds(delay))
+                        try await story.happen(fault, outage, random)
+                    }
                 }
+                try await group.waitForAll()
             }
+            isOver.withLock { $0 = true }
             try await group.waitForAll()
         }
         for target in targets { try await traffic.askUntilServed(target, generator(&random)) }

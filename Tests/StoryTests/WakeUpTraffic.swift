@@ -38,11 +38,10 @@ final class WakeUpTraffic: Sendable {
     /// From now on only answers of these revisions are right.
     func allow(_ revisions: Set<Int>) { state.withLock { $0.revisions = revisions } }
 
-    /// Sends requests for a while: a few on each connection, with pauses between them.
-    func ask(_ target: Target, for duration: Duration, _ random: SeededGenerator) async throws {
+    /// Sends requests until it is over: a few on each connection, with pauses between them.
+    func ask(_ target: Target, until isOver: Locked<Bool>, _ random: SeededGenerator) async throws {
         var random = random
-        let end = ContinuousClock.now + duration
-        while ContinuousClock.now < end {
+        while !isOver.withLock({ $0 }) {
             try await Task.sleep(for: .milliseconds(Int.random(in: 0...300, using: &random)))
             _ = try await connect(target, requests: Int.random(in: 1...5, using: &random), &random)
         }
