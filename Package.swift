@@ -259,11 +259,14 @@ let package = Package(
         .testTarget(
             name: "StoryTests",
             dependencies: [
-                "APIServerModel", "AssayCore", "AssayOperator", "Concurrency", "ControllerRuntime", "CurlTransport",
+                "APIServerModel", "AssayCore", "AssayGateway", "AssayOperator", "Concurrency", "ControllerRuntime",
+                "CurlTransport",
                 "HTTPTransport",
                 "JSON",
                 "KubernetesClient", "KubernetesModel", "LocalCluster", "OpenSSL", "TestCluster", "YAML", log,
                 subprocess,
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
             ],
             swiftSettings: strict
         ),

@@ -62,7 +62,7 @@ struct GatewayCommand: AsyncParsableCommand {
             valueName: "directory"))
     var loadDirectory = "/etc/assay/gateway"
 
-    @Option(help: "Seconds that new connections are still taken after SIGTERM, while the cluster hears of it.")
+    @Option(help: "After SIGTERM, seconds without a new connection until none is taken: the cluster hears of it late.")
     var drainDelay = 5
 
     @Option(help: "Seconds that requests in flight may go on after that.")

@@ -58,6 +58,7 @@ public final class Gateway: Sendable {
     private let wakes: (stream: AsyncStream<WakeRequest>, continuation: AsyncStream<WakeRequest>.Continuation)
     private let reviews: (stream: AsyncStream<ReviewRequest>, continuation: AsyncStream<ReviewRequest>.Continuation)
     private let stop: (stream: AsyncStream<Never>, continuation: AsyncStream<Never>.Continuation)
+    private let opening = Opening()
 
     /// - Parameters:
     ///   - waker: scales up what sleeps.
@@ -90,7 +91,7 @@ public final class Gateway: Sendable {
         let controlLoop = threads[0].loop
         self.controlLoop = controlLoop
         let listeners = Listeners(
-            loop: controlLoop, metrics: metrics, logger: logger, onChange: onListening
+            loop: controlLoop, metrics: metrics, logger: logger, opening: opening, onChange: onListening
         ) { port in
             Self.listen(on: port, configuration, tls, group, threads)
         }
@@ -192,6 +193,12 @@ public final class Gateway: Sendable {
         onControl { $0.openTLS() }
     }
 
+    /// All models and pods that there are have been taken.
+    public func completeBeginning() { onControl { $0.completeBeginning() } }
+
+    /// Whether the ports of all models that there were at the beginning have been opened.
+    public var openingHealth: Health { opening.health }
+
     private func onControl(_ body: @escaping @Sendable (GatewayControl) -> Void) {
         let control = control
         controlLoop.execute { body(control.value) }
@@ -257,10 +264,16 @@ public final class Gateway: Sendable {
         do {
             // Clients hear it with their answers, while they still find us; few are idle when their connections end.
             for thread in threads { thread.run { $0.drain() } }
+            let order = time.monotonicNow()
             try await time.sleep(for: limits.drainDelay)
+            // Where the cluster hears of it late, as without an operator, users are still led here.
+            let latest = order + limits.drainDelay + limits.drainTimeout / 2
+            while try await quietTime() < limits.drainDelay, time.monotonicNow() < latest {
+                try await time.sleep(for: .milliseconds(50))
+            }
             onControl { $0.listeners.close() }
             for thread in threads { thread.run { $0.closeIdle() } }
-            let end = time.monotonicNow() + limits.drainTimeout
+            let end = order + limits.drainDelay + limits.drainTimeout
             while try await clientCount() > 0, time.monotonicNow() < end {
                 try await time.sleep(for: .milliseconds(50))
             }
@@ -269,13 +282,18 @@ public final class Gateway: Sendable {
         }
     }
 
-    private func clientCount() async throws -> Int {
-        var count = 0
+    private func clientCount() async throws -> Int { try await ask { $0.clientCount }.reduce(0, +) }
+
+    private func quietTime() async throws -> Duration { try await ask { $0.quietTime }.min() ?? .zero }
+
+    private func ask<Answer: Sendable>(_ question: @escaping @Sendable (LoopContext) -> Answer) async throws -> [Answer]
+    {
+        var answers: [Answer] = []
         for thread in threads {
             let box = thread.box
-            count += try await thread.loop.submit { box.value.clientCount }.get()
+            answers.append(try await thread.loop.submit { question(box.value) }.get())
         }
-        return count
+        return answers
     }
 
     private func wakeWhatSleeps() async {

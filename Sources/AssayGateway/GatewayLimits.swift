@@ -33,9 +33,10 @@ public struct GatewayLimits: Sendable, Hashable {
     public var unreadyTimeout: Duration = .seconds(15)
     /// Of the body of a request to an idempotent model, how much is kept so that it can be sent again.
     public var replayBytes = 1 << 20
-    /// How long requests in flight may go on after the order to stop.
+    /// How long requests in flight may go on after ``drainDelay``; for half of it connections are taken that still come.
     public var drainTimeout: Duration = .seconds(60)
-    /// How long new connections are still taken after the order to stop, while the cluster takes the gateway off its lists.
+    /// How long new connections are still taken after the order to stop, while the cluster takes the gateway off its lists: until
+    /// for so long none has come.
     public var drainDelay: Duration = .seconds(5)
 
     /// The defaults.

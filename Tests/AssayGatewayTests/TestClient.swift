@@ -25,10 +25,11 @@ final class TestClient {
 
     /// Connects, runs `body`, and closes.
     static func with<Result: Sendable>(
-        port: Int, tls: TLSContext? = nil, name: String = "127.0.0.1", _ body: (TestClient) async throws -> Result
+        address: String = "127.0.0.1", port: Int, tls: TLSContext? = nil, name: String = "127.0.0.1",
+        _ body: (TestClient) async throws -> Result
     ) async throws -> Result {
         let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-            .connect(host: "127.0.0.1", port: port) { channel in
+            .connect(host: address, port: port) { channel in
                 channel.eventLoop.makeCompletedFuture {
                     if let tls {
                         let engine = try TLSEngine(tls, role: .client(hostname: name))

@@ -78,7 +78,7 @@ extension Stories {
 
         @Test(arguments: Backend.all)
         func whoAsksForCallersIsReachedByThoseOfItsNamespaceAlone(_ backend: Backend) async throws {
-            try await GatewayTests.installed(on: backend) { world, kubectl in
+            try await GatewayInstallation.run(on: backend) { world, kubectl in
                 try await world.apply(yaml: Self.model)
                 try await world.wait("serving", seconds: 120) { $0.phase == "Serving" && $0.isTrue("Ready") }
                 let plain = try CurlTransport(
@@ -97,7 +97,7 @@ extension Stories {
         private static func withHTTPS(
             _ world: StoryWorld, _ kubectl: Administrator, _ body: (CurlTransport) async throws -> Void
         ) async throws {
-            let home = GatewayTests.home
+            let home = GatewayInstallation.home
             let certificates = try IngressCertificates(host)
             try await kubectl("-n", home, "apply", "-f", "-", input: certificates.secret)
             let key = ObjectKey(namespace: home, name: "assay-ingress")

@@ -10,55 +10,10 @@ import Testing
 extension Stories {
     /// The installation with the gateway, as its Deployments run it: requests go through it, and an idle model sleeps.
     @Suite struct GatewayTests {
-        private static let overlay = "\(ProgramUnderTest.repository)/manifests/with-gateway"
-        static let home = "assay-system"
-
         /// The toy model, which may sleep after five seconds.
         private static let model = ToyModel().yaml.replacing(
             "    replicas: 1\n",
             with: "    autoscaling: {minReplicas: 0, maxReplicas: 2, idleAfter: 5s}\n")
-
-        static func installed(
-            on backend: Backend, _ body: @escaping @Sendable (StoryWorld, Administrator) async throws -> Void
-        ) async throws {
-            if case .kubernetes(.existing) = backend {
-                try Test.cancel("it would replace the operator of a cluster that was there before")
-            }
-            try await StoryWorld.run(on: backend) { world in
-                try await Administrator.of(world.cluster) { kubectl in
-                    // Before Kubernetes 1.25 kubectl does not know the CRDs' CEL rules, and the server drops them.
-                    let knowsRules = world.cluster.features.contains(.celValidation)
-                    let rendered = try await kubectl("kustomize", overlay)
-                    try await kubectl("apply", "--validate=\(knowsRules)", "-f", "-", input: rendered)
-                    for name in ["assay-operator", "assay-gateway"] {
-                        try await kubectl("-n", home, "rollout", "status", "deployment/\(name)", "--timeout=120s")
-                    }
-                    do {
-                        try await body(world, kubectl)
-                    } catch {
-                        Issue.record("\(error)")
-                        print(try await kubectl("-n", home, "get", "pods", "-o", "wide"))
-                        // A server that does not find our node has no logs of it.
-                        for name in ["assay-operator", "assay-gateway"] where world.cluster.local != nil {
-                            print(try await kubectl("-n", home, "logs", "deployment/\(name)", "--tail=60"))
-                        }
-                        try await remove(kubectl)
-                        throw error
-                    }
-                    try await remove(kubectl)
-                }
-            }
-        }
-
-        /// The stories after this one need a cluster without it.
-        private static func remove(_ kubectl: Administrator) async throws {
-            for name in ["assay-operator", "assay-gateway"] {
-                try await kubectl("-n", home, "delete", "--ignore-not-found", "deployment", name)
-            }
-            for file in ["operator-rbac.yaml", "gateway-rbac.yaml"] {
-                try await kubectl("delete", "--ignore-not-found", "-f", "\(overlay)/\(file)")
-            }
-        }
 
         /// What kubectl is told that forwards a port of this machine to the model.
         private static func portForward(_ world: StoryWorld) async throws -> String {
@@ -100,7 +55,7 @@ extension Stories {
         }
 
         @Test(arguments: Backend.all) func anIdleModelSleepsAndTheFirstRequestWakesIt(_ backend: Backend) async throws {
-            try await Self.installed(on: backend) { world, kubectl in
+            try await GatewayInstallation.run(on: backend) { world, kubectl in
                 try await world.apply(yaml: Self.model)
                 let serving = try await world.wait("serving", seconds: 120) {
                     $0.phase == "Serving" && $0.isTrue("Ready")
@@ -111,7 +66,9 @@ extension Stories {
                 let first = try await world.ask()
                 #expect(first.status == 200, "\(first)")
                 let words = try await Self.portForward(world)
-                #expect(words.contains("--namespace \(Self.home) port-forward pod/assay-gateway-"), "\(words)")
+                #expect(
+                    words.contains("--namespace \(GatewayInstallation.home) port-forward pod/assay-gateway-"),
+                    "\(words)")
                 #expect(words.hasSuffix(" 9999:\(port)\n"), "\(words)")
 
                 try await Self.waitForSleep(world)
@@ -157,7 +114,7 @@ extension Stories {
 
         @Test(arguments: Backend.all)
         func aGoodCanaryGetsAllRequestsInTheEndAndABadOneIsTakenBack(_ backend: Backend) async throws {
-            try await Self.installed(on: backend) { world, kubectl in
+            try await GatewayInstallation.run(on: backend) { world, kubectl in
                 try await world.apply(yaml: Self.model(revision: 1, status: 200))
                 let first = try await world.wait("serving", seconds: 120) {
                     $0.phase == "Serving" && $0.isTrue("Ready")

@@ -1,6 +1,6 @@
 import KubernetesModel
 
-/// A right that is taken away, the story that breaks for want of it, and where the operator says so.
+/// A right that is taken away, the story that breaks for want of it, and where the program says so.
 struct MissingRight: Sendable {
     enum Sign: Sendable {
         /// `/readyz` is 503 and names it.
@@ -9,7 +9,7 @@ struct MissingRight: Sendable {
         case condition
         /// A warning event about the object names it, for the status cannot be written.
         case event
-        /// A warning in the log names it, for it concerns no object, or events themselves.
+        /// A warning or an error in the log names it, for it concerns no object, or events themselves.
         case log
     }
 
@@ -20,12 +20,12 @@ struct MissingRight: Sendable {
     var refused: String
     /// What the server says.
     var words: String
-    /// The story comes to its end all the same, later or with less said: it is the operator that is not well.
+    /// The story comes to its end all the same, later or with less said: it is the program that is not well.
     var leavesTheStoryWhole: Bool
 
     /// Nil for a right that no story needs, which therefore has no place in the manifests.
-    init?(_ right: Right) {
-        guard let entry = Self.table[right.description] else { return nil }
+    init?(_ right: Right, in table: Table) {
+        guard let entry = table[right.description] else { return nil }
         self.right = right
         (story, sign) = (entry.story, entry.sign)
         refused = entry.refused ?? right.description
@@ -33,7 +33,10 @@ struct MissingRight: Sendable {
         leavesTheStoryWhole = entry.isOverAnyway
     }
 
-    private struct Entry: Sendable {
+    /// What breaks without each right of a program.
+    typealias Table = [String: Entry]
+
+    struct Entry: Sendable {
         var story = RightsStory.main
         var sign = Sign.condition
         var refused: String?
@@ -46,8 +49,19 @@ struct MissingRight: Sendable {
         Entry(refused: "create \(child)", words: "a resource you can't set finalizers on")
     }
 
-    private static let table: [String: Entry] = {
-        var table: [String: Entry] = [
+    /// Whatever is missing is said by readiness, or when a model cannot be woken.
+    static let ofGateway: Table = {
+        var table: Table = [:]
+        for type in ["mlmodels.assay.dev", "pods"] {
+            for verb in ["list", "watch"] { table["\(verb) \(type)"] = Entry(story: .wakeUp, sign: .readiness) }
+        }
+        for verb in ["get", "patch"] { table["\(verb) deployments.apps/scale"] = Entry(story: .wakeUp, sign: .log) }
+        table["create tokenreviews.authentication.k8s.io"] = Entry(story: .caller, sign: .log)
+        return table
+    }()
+
+    static let ofOperator: Table = {
+        var table: Table = [
             "get mlmodels.assay.dev": Entry(),
             "get trainingjobs.assay.dev": Entry(),
             "create trainingjobs.assay.dev": Entry(),

@@ -14,6 +14,8 @@ struct RightsStory: Sendable {
     var image: String?
     /// What is there before the operator is.
     var prepare: @Sendable (StoryWorld) async throws -> Void = { _ in }
+    /// What a person does again and again until something is said.
+    var insist: @Sendable (StoryWorld) async throws -> Void = { _ in }
 
     /// A model whose server does nothing, and costs next to nothing.
     private static func model(seconds: Int = 3600, replicas: Int = 1) -> String {

@@ -36,6 +36,7 @@ final class GatewayControl {
     private var changed: Set<ObjectKey> = []
     private var ownersChanged = true
     private var isFlushing = false
+    private var knowsAll = false
 
     init(
         loop: any EventLoop, threads: [GatewayThread], limits: GatewayLimits, metrics: GatewayMetrics, sharedPort: Int?,
@@ -63,10 +64,18 @@ final class GatewayControl {
         loop.assumeIsolated().execute { self.flush() }
     }
 
+    /// All models and pods of the beginning have been told.
+    func completeBeginning() {
+        knowsAll = true
+        // Otherwise what they change is on its way to the loops.
+        if !isFlushing { listeners.completeBeginning() }
+    }
+
     private func flush() {
         isFlushing = false
         for key in changed { tell(key) }
         changed.removeAll()
+        defer { if knowsAll { listeners.completeBeginning() } }
         guard ownersChanged else { return }
         ownersChanged = false
         let (ports, hosts) = (table.portOwners, table.hostOwners)

@@ -18,18 +18,24 @@ final class Listeners {
     private var states: [Int: State] = [:]
     private var wanted: Set<Int> = []
     private var isClosed = false
+    private let opening: Opening
+    /// Whether all that was there at the beginning is among what is wanted.
+    private var knowsAll = false
     /// Told which ports are open, whenever that changes.
     private let onChange: @Sendable (Set<Int>) -> Void
 
-    /// - Parameter open: listens on a port.
+    /// - Parameters:
+    ///   - opening: told which ports are missing at the beginning.
+    ///   - open: listens on a port.
     init(
-        loop: any EventLoop, metrics: GatewayMetrics, logger: Logger,
+        loop: any EventLoop, metrics: GatewayMetrics, logger: Logger, opening: Opening,
         onChange: @escaping @Sendable (Set<Int>) -> Void,
         open: @escaping @Sendable (Int) -> EventLoopFuture<any Channel>
     ) {
         self.loop = loop
         self.logger = logger
         self.open = open
+        self.opening = opening
         self.onChange = onChange
         failures = metrics.registry.counter("assay_gateway_listener_failures_total")
     }
@@ -46,6 +52,17 @@ final class Listeners {
             }
         }
         for port in ports where states[port] == nil { start(port) }
+        noteMissing()
+    }
+
+    /// From now on what is wanted is all that was there at the beginning, or more.
+    func completeBeginning() {
+        knowsAll = true
+        noteMissing()
+    }
+
+    private func noteMissing() {
+        if knowsAll, !isClosed { opening.note(missing: wanted.subtracting(openPorts)) }
     }
 
     /// Ports that connections are taken on.
@@ -76,6 +93,7 @@ final class Listeners {
             return channel.close(promise: nil)
         }
         states[port] = .open(channel)
+        noteMissing()
         onChange(openPorts)
         logger.debug("listening", metadata: ["port": "\(port)"])
     }

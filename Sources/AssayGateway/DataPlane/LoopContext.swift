@@ -36,6 +36,8 @@ final class LoopContext {
     private var generator = SeededGenerator.system()
     private(set) var isDraining = false
     private var reviews = 0
+    /// When a client has come last.
+    private var lastArrival = Duration.zero
     private var isClosed = false
     private var sweep: Scheduled<Void>?
 
@@ -95,7 +97,13 @@ final class LoopContext {
     /// Whether another client is taken.
     var admits: Bool { !isClosed && clients.count < limits.server.connections }
 
-    func add(_ client: ClientHandler) { clients[ObjectIdentifier(client)] = client }
+    func add(_ client: ClientHandler) {
+        clients[ObjectIdentifier(client)] = client
+        lastArrival = now
+    }
+
+    /// For how long no client has come.
+    var quietTime: Duration { now - lastArrival }
 
     func remove(_ client: ClientHandler) { clients[ObjectIdentifier(client)] = nil }
 

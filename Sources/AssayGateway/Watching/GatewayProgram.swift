@@ -71,6 +71,7 @@ public struct GatewayProgram: Service {
         pods.subscribe { [gateway] in gateway.take($0) }
         health.addReflector("mlmodels", modelReflector)
         health.addReflector("pods", podReflector)
+        health.add(.ready, "ports") { [gateway] in gateway.openingHealth }
         health.add(.ready, "serving") { [isDraining] in
             isDraining.withLock { $0 } ? .unhealthy("about to stop") : .healthy
         }
@@ -102,7 +103,11 @@ public struct GatewayProgram: Service {
                 group.addTask { await follower.run() }
             }
             group.addTask { await modelReflector.run() }
-            group.addTask { await podReflector.run() }
+            group.addTask {
+                async let told: Void = tellOfBeginning()
+                await podReflector.run()
+                try await told
+            }
             group.addTask {
                 try await withGracefulShutdownHandler {
                     try await gateway.run()
@@ -116,5 +121,10 @@ public struct GatewayProgram: Service {
             try await group.next()
         }
         logger.info("stopped")
+    }
+    private func tellOfBeginning() async throws {
+        try await models.waitForSync()
+        try await pods.waitForSync()
+        gateway.completeBeginning()
     }
 }

@@ -98,6 +98,12 @@ actor APIServerHost {
 
     func clearFaults() { faults = [] }
 
+    /// Those who watch may begin again.
+    func endWatches() {
+        for signal in watchSignals.values { signal.finish() }
+        watchSignals = [:]
+    }
+
     func takeFault(_ request: APIRequest) -> ClusterFault.Effect? {
         guard let index = faults.firstIndex(where: { $0.matches(request) }) else { return nil }
         faults[index].count -= 1

@@ -93,6 +93,9 @@ public struct ClusterHandle: Sendable {
 
     public func clearFaults() async { await host.clearFaults() }
 
+    /// Ends every watch that is open, as a server does that goes away.
+    public func endWatches() async { await host.endWatches() }
+
     /// The authority that signed the server's certificate and those of users when the cluster began.
     public var authority: CertificateAuthority { identity.authority }
 
