@@ -65,7 +65,7 @@ extension RightsStory {
         _ = try await world.client.create(.deployments, deployment, fieldManager: "somebody")
         try await world.apply(
             yaml: ToyModel().yaml.replacing(
-                "      port: 8080\n", with: "      port: 8080\n" + (auth.map { "      auth: \($0)\n" } ?? "")))
+                "    port: 8080\n", with: "    port: 8080\n" + (auth.map { "    auth: \($0)\n" } ?? "")))
         let status: JSONValue = [
             "gatewayPort": JSONValue(port), "trafficGeneration": 1,
             "traffic": [["revision": .string(revision), "weight": 100, "state": "Hibernating"]],
