@@ -8,7 +8,7 @@ struct AssayCommand: AsyncParsableCommand {
         version: AssayOperator.version,
         subcommands: [
             OperatorCommand.self, GatewayCommand.self, LocalCommand.self, ArtifactCommand.self, VerifyCommand.self,
-            ProveCommand.self, ExportCommand.self, PortForwardCommand.self, NodeCommand.self,
+            ProveCommand.self, ExportCommand.self, RetrainCommand.self, PortForwardCommand.self, NodeCommand.self,
         ]
     )
 }

@@ -43,7 +43,11 @@ public struct Run: Sendable, Hashable {
     /// What the data outside is a version of, as far as anybody has said so: steps that read nothing here run anew with it.
     public var dataVersion: String?
     /// It was made anew, and did not come to serve: what served before goes on as though it had not been.
-    public var isLeft: Bool
+    public var isLeft: Bool {
+        get { left ?? false }
+        set { left = newValue ? true : nil }
+    }
+    private var left: Bool?
     /// Of `spec.training`. Only a trigger makes a second run of one.
     public var trainingHash: String
     public var trainingJob: String
@@ -87,7 +91,6 @@ public struct Run: Sendable, Hashable {
         self.trainingHash = trainingHash
         self.trainingJob = trainingJob
         self.phase = phase
-        isLeft = false
         metrics = []
         images = []
         artifacts = []
@@ -100,7 +103,7 @@ public struct Run: Sendable, Hashable {
         trigger = try cursor["trigger"].requiredEnum()
         triggerMessage = try cursor["triggerMessage"].optionalString()
         dataVersion = try cursor["dataVersion"].optionalString()
-        isLeft = try cursor["left"].optionalBool() ?? false
+        left = try cursor["left"].optionalBool()
         trainingHash = try cursor["trainingHash"].string()
         trainingJob = try cursor["trainingJob"].string()
         phase = try cursor["phase"].requiredEnum()
@@ -135,7 +138,7 @@ public struct Run: Sendable, Hashable {
         ]
         result["triggerMessage"] = JSONValue(triggerMessage)
         result["dataVersion"] = JSONValue(dataVersion)
-        if isLeft { result["left"] = true }
+        if let left { result["left"] = .bool(left) }
         result["reason"] = JSONValue(reason)
         result["message"] = JSONValue(message)
         result["run"] = JSONValue(run)
