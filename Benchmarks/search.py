@@ -1,8 +1,8 @@
 """How near to the best our TPE comes against Optuna's, with the same number of trials, and how long it thinks.
 
 Regret is the best objective of a search less the least that there is. A row has the medians of both over the seeds; p is of a one-sided
-Mann-Whitney test of whether ours is worse, and is printed. Both are asked about the same functions, which stand
-here; ours through the pure function, which reads all trials anew for each suggestion.
+Mann-Whitney test of whether ours is worse, and is printed. Both are asked about the same functions, which stand here; ours through the pure
+function, which reads all trials anew for each suggestion.
 """
 
 import functools
@@ -76,7 +76,10 @@ NAMES = [f"search-regret-{name}" for name in FUNCTIONS] + ["search-suggestion-10
 
 @functools.cache
 def program() -> Path:
-    flags = ["swift", "build", "--package-path", PACKAGE, "--configuration", "release", "--product", "SearchBench"]
+    flags = [
+        "swift", "build", "--package-path", PACKAGE, "--configuration", "release", "--static-swift-stdlib",
+        "--product", "SearchBench",
+    ]
     subprocess.run(flags, check=True, stdout=subprocess.DEVNULL)
     path = subprocess.run([*flags, "--show-bin-path"], check=True, capture_output=True, text=True).stdout.strip()
     return Path(path) / "SearchBench"
@@ -179,12 +182,12 @@ def exact(entry: dict, ours: float, peer: float | None) -> dict:
 
 
 def suggestion_row() -> dict:
-    """The median of 21 suggestions after 1,000 trials of the mixed function: in the middle of a training's parameters."""
+    """The median of 21 suggestions after 1,000 trials of the mixed function."""
     child = Ours()
     child.search("mixed", 0, 1000)
     milliseconds = statistics.median(float(child.ask("time")) for _ in range(21))
     child.close()
-    return row("search-suggestion-1000", milliseconds, None, None, "ms")
+    return row("search-suggestion-1000", milliseconds, None, None, "ms of CPU")
 
 
 def rows(wants) -> list[dict]:
