@@ -15,6 +15,7 @@ import Testing
         ("stale-pods", 39), ("patch-service-without-uid", 15), ("forgotten-scale", 35), ("forgotten-promotion", 28),
         ("first-deployment-event", 6), ("unseen-service-deletion", 2), ("forward-while-draining", 7),
         ("sleep-without-generation", 47), ("wake-without-version", 77),
+        ("sleep-without-version", 17), ("sleep-in-silence", 157),
     ]) func aBugIsCaught(_ name: String, _ seed: UInt64) async throws {
         let bug = try #require(PlantedBug.all.first { $0.name == name })
         let seeds = seed..<seed + 4

@@ -10,6 +10,7 @@ extension Simulation {
         let replicas = random.next() % 4 == 0 ? 2 : 1
         var faults: [Fault] = []
         for _ in 0..<Int(random.next() % 16) { faults += Fault.duringTraffic(&random, replicas: replicas) }
+        if seed / 10 % 7 == 1 { faults += Fault.onTheWayToSleep(seed: seed) }
         return Simulation(
             seed: seed, story: story, faults: faults, replicas: replicas,
             elects: replicas > 1 && random.next() % 2 == 0)
@@ -20,6 +21,21 @@ extension Simulation {
 }
 
 extension Fault {
+    /// What those who decide to sleep must be wary of: a gateway that neither hears nor says anything while users reach it, and
+    /// an order to sleep that was given up and comes when the model has been called back.
+    fileprivate static func onTheWayToSleep(seed: UInt64) -> [Fault] {
+        var random = SeededGenerator(seed: seed ^ 0x736c_6565)
+        func number(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &random) }
+        let cuts = (0..<6).flatMap { _ -> [Fault] in
+            let (moment, slot, length) = (number(20_000...1_200_000), number(0...2), number(30_000...120_000))
+            return [
+                Fault(.time(moment), .gateway(slot, .deaf(length))),
+                Fault(.time(moment), .gateway(slot, .late(length, lasting: length))),
+            ]
+        }
+        return cuts + (1...number(2...8)).map { Fault(.scale($0), .late(number(30_100...45_000))) }
+    }
+
     /// One fault, or one as any story may have it.
     static func duringTraffic(_ random: inout SeededGenerator, replicas: Int) -> [Fault] {
         func number(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &random) }
@@ -57,7 +73,7 @@ extension Fault {
                 // All through the story, not in its beginning alone.
                 switch fault.trigger {
                 case .time, .act: Fault(moment, fault.effect)
-                case .write, .event, .call: fault
+                case .write, .scale, .event, .call: fault
                 }
             }
         }

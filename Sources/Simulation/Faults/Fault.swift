@@ -3,6 +3,8 @@ public struct Fault: Sendable, Hashable, CustomStringConvertible {
     public enum Trigger: Sendable, Hashable {
         /// The operator's n-th write but for Events, from 1.
         case write(Int)
+        /// The operator's n-th write of a scale, from 1: mostly such as send a model to sleep.
+        case scale(Int)
         /// The operator's n-th write of an Event, from 1.
         case event(Int)
         /// The operator's n-th request, from 1.
@@ -97,6 +99,7 @@ public struct Fault: Sendable, Hashable, CustomStringConvertible {
         let when =
             switch trigger {
             case .write(let number): "at write \(number)"
+            case .scale(let number): "at scale \(number)"
             case .event(let number): "at event \(number)"
             case .call(let number): "at request \(number)"
             case .time(let milliseconds): "at \(milliseconds) ms"

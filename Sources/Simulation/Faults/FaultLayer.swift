@@ -39,6 +39,7 @@ final class FaultLayer: Sendable {
         var isOver = false
         var calls = 0
         var writes = 0
+        var scales = 0
         var events = 0
         var refusals: [Refusal] = []
         var lags: [String: (lag: Duration, until: Duration)] = [:]
@@ -153,6 +154,7 @@ final class FaultLayer: Sendable {
             state.calls += 1
             if call.isWrite, !call.isLease {
                 if call.isEvent { state.events += 1 } else { state.writes += 1 }
+                if call.subresource == "scale" { state.scales += 1 }
             }
             if let fault = state.due(call) {
                 state.fired[fault.perturbation, default: 0] += 1
@@ -261,6 +263,7 @@ extension FaultLayer.State {
         let index = waiting.firstIndex {
             switch $0.trigger {
             case .write(let number): call.isWrite && !call.isEvent && !call.isLease && number == writes
+            case .scale(let number): call.isWrite && call.subresource == "scale" && number == scales
             case .event(let number): call.isWrite && call.isEvent && number == events
             case .call(let number): number == calls
             case .time, .act: false
