@@ -21,6 +21,8 @@ public struct EndState: Sendable, Hashable, CustomStringConvertible {
             if let run { lines.append("serves \(accuracy(run).map { "\($0)" } ?? "nothing that ended well")") }
         }
         for deployment in server.objects(.deployments) where deployment.isInStory {
+            // What rests to be gone back to has served; whether anything did, in haste is chance.
+            if !isPatient, deployment["spec", "replicas"] == 0, !server.isServing(deployment) { continue }
             lines.append(
                 "deployment of \(deployment["spec", "replicas"]?.int ?? -1), available "
                     + "\(deployment["status", "availableReplicas"]?.int ?? 0)")
@@ -64,5 +66,13 @@ public struct EndState: Sendable, Hashable, CustomStringConvertible {
             count += server.objects(type).count { object in object.controllerUID.map { !uids.contains($0) } ?? false }
         }
         return count
+    }
+}
+
+extension APIServer {
+    /// Whether its revision is the one that a model's status tells of.
+    fileprivate func isServing(_ deployment: JSONValue) -> Bool {
+        let revision = deployment.label(Label.revision)
+        return revision != nil && objects(.mlModels).contains { $0["status", "revision"]?.string == revision }
     }
 }
