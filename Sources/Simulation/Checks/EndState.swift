@@ -73,6 +73,9 @@ extension APIServer {
     /// Whether its revision is the one that a model's status tells of.
     fileprivate func isServing(_ deployment: JSONValue) -> Bool {
         let revision = deployment.label(Label.revision)
-        return revision != nil && objects(.mlModels).contains { $0["status", "revision"]?.string == revision }
+        return revision != nil
+            && objects(.mlModels).contains {
+                $0.place.namespace == deployment.place.namespace && $0["status", "revision"]?.string == revision
+            }
     }
 }
