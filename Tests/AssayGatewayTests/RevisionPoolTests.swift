@@ -187,7 +187,7 @@ private struct World {
         for (dial, connection) in zip(dials, [Token("used"), idle]) { _ = world.connect(dial, connection) }
         _ = world.pool.release(idle, dials[1].id, isUsable: true, now: .zero)
         func breaks(_ world: inout World) -> [String] {
-            world.pool.noteBreak(dials[0].id, now: .zero).map(\.description)
+            world.pool.noteBreak(dials[0].id, wasKept: false, now: .zero).map(\.description)
         }
         let first = breaks(&world) + breaks(&world)
         world.pool.noteAnswer(dials[0].id)
@@ -196,6 +196,23 @@ private struct World {
         let third = breaks(&world)
         #expect(third == ["idle"] && !world.pool.isAvailable)
         #expect(world.dials("c").isEmpty && world.pool.nextAttempt() == .milliseconds(100))
+    }
+
+    /// A request is sent again twice: it must not meet what a pod that has ended has left, one after the other.
+    @Test func whereAKeptConnectionBreaksNoneThatWasKeptIsTried() throws {
+        var world = World(pods: 1)
+        let dials = ["a", "b", "c"].flatMap { world.dials($0) }
+        let kept = [Token("1"), Token("2"), Token("3")]
+        for (dial, connection) in zip(dials, kept) { _ = world.connect(dial, connection) }
+        for connection in kept { _ = world.pool.release(connection, dials[0].id, isUsable: true, now: .zero) }
+        guard case .connection(let used, _) = world.ask("d") else {
+            Issue.record("there is an idle connection")
+            return
+        }
+        let left = world.pool.noteBreak(dials[0].id, wasKept: true, now: .zero).map(\.description)
+        #expect(Set(left + [used.description]) == ["1", "2", "3"] && world.pool.isAvailable)
+        _ = world.pool.release(used, dials[0].id, isUsable: false, now: .zero)
+        #expect(world.dials("d").count == 1, "a new one is made")
     }
 
     @Test func onlyTheKubeletCanTellWhetherAPodIsReadyThatItAsksInAWayOfItsOwn() throws {

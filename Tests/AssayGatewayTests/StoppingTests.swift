@@ -23,6 +23,32 @@ import Testing
         }
     }
 
+    /// A client that has read the head of an answer goes by it: it may ask again on this connection, and is told then.
+    @Test func whoWasToldThatTheConnectionGoesOnMayAskOnceMore() async throws {
+        try await TestPod.with(reply: {
+            $0.target == "/slow" ? .bytes("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n") : .text("ok")
+        }) { pod in
+            try await GatewayWorld.with(
+                model: { modelJSON(port: $0, podPort: pod.port) },
+                pods: [podJSON("a", address: pod.address, port: pod.port)],
+                limits: { $0.drainDelay = .seconds(1) }
+            ) { world in
+                try await TestClient.with(port: world.port) { client in
+                    try await client.send("GET /slow HTTP/1.1\r\nHost: wine\r\n\r\n")
+                    let head = try await client.read(through: "\r\n\r\n")
+                    #expect(head.contains(" 200 ") && !head.contains("close"))
+                    world.gateway.shutdown()
+                    while try await !TestClient.get(port: world.port).head.contains("close") {}
+                    pod.write("ok", toConnection: 0)
+                    #expect(try await client.read(2) == "ok")
+                    try await client.send("POST / HTTP/1.1\r\nHost: wine\r\nContent-Length: 0\r\n\r\n")
+                    let answer = try await client.answer()
+                    #expect(answer.status == 200 && answer.head.contains("close"), "\(answer)")
+                }
+            }
+        }
+    }
+
     @Test func whoComesForEverIsNotServedForEver() async throws {
         try await TestPod.with { pod in
             try await GatewayWorld.with(

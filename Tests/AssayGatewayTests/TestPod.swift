@@ -34,7 +34,8 @@ final class TestPod: Sendable {
 
     private struct State {
         var seen = Seen()
-        var latest: (any Channel)?
+        var channels: [any Channel] = []
+        var latest: (any Channel)? { channels.last }
         var pending: [(channel: any Channel, text: String)] = []
         var watchers: [(@Sendable (Seen) -> Bool, CheckedContinuation<Void, Never>)] = []
     }
@@ -89,6 +90,11 @@ final class TestPod: Sendable {
     /// Writes to the connection that was made last.
     func write(_ text: String) {
         state.withLock { $0.latest }?.writeAndFlush(ByteBuffer(string: text), promise: nil)
+    }
+
+    /// Writes to one of its connections, in the order in which they were made.
+    func write(_ text: String, toConnection index: Int) {
+        state.withLock { $0.channels[index] }.writeAndFlush(ByteBuffer(string: text), promise: nil)
     }
 
     func write(_ bytes: ByteBuffer) -> EventLoopFuture<Void>? {
@@ -153,7 +159,7 @@ final class TestPod: Sendable {
         func channelActive(context: ChannelHandlerContext) {
             let channel = context.channel
             note { state in
-                state.latest = channel
+                state.channels.append(channel)
                 state.seen.connections += 1
                 state.seen.open += 1
             }

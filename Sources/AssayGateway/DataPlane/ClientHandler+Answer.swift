@@ -118,7 +118,8 @@ extension ClientHandler {
         record(done, status: done.status)
         end(done)
         toPod.clear()
-        guard keepsAlive, !loop.isDraining else { return sayGoodbye(isUnread: !done.isComplete) }
+        // Not by whether it drains now: the client goes by what the answer's head has said.
+        guard keepsAlive else { return sayGoodbye(isUnread: !done.isComplete) }
         flushToClient()
         stage = .head(hasBegun: hasBacklog)
         timer.wait(for: hasBacklog ? .head : .idle)

@@ -129,7 +129,9 @@ final class LoopRevision {
 
     /// A connection broke before a byte of an answer came.
     func noteBreak(_ pod: PodHandler) {
-        for idle in state.pool.noteBreak(pod.endpointID, now: context.now) { idle.close() }
+        for idle in state.pool.noteBreak(pod.endpointID, wasKept: !pod.isFresh, now: context.now) {
+            idle.close()
+        }
     }
 
     func noteAnswer(_ pod: PodHandler) { state.pool.noteAnswer(pod.endpointID) }

@@ -273,12 +273,15 @@ package struct RevisionPool<Connection: AnyObject, Request: AnyObject> {
 
     /// A connection broke while a pod had a request, and nothing came back.
     ///
-    /// - Returns: its idle connections, if it is given a rest.
-    package mutating func noteBreak(_ id: EndpointID, now: Duration) -> [Connection] {
+    /// - Parameter wasKept: it has carried an exchange before. Then a server may have ended, and all that was kept with it: a
+    ///   request that may be sent again is not to meet one such connection after another.
+    /// - Returns: its idle connections, if they are not trusted any more.
+    package mutating func noteBreak(_ id: EndpointID, wasKept: Bool, now: Duration) -> [Connection] {
         guard let index = index(id) else { return [] }
         endpoints[index].breaks += 1
-        guard endpoints[index].breaks >= settings.breaksBeforeRest, endpoints[index].isOpen else { return [] }
-        endpoints[index].gate = .closed(failures: 1, retryAt: now + settings.rest)
+        let needsRest = endpoints[index].breaks >= settings.breaksBeforeRest && endpoints[index].isOpen
+        if needsRest { endpoints[index].gate = .closed(failures: 1, retryAt: now + settings.rest) }
+        guard needsRest || wasKept else { return [] }
         defer { endpoints[index].idle.removeAll() }
         return endpoints[index].idle.map(\.connection)
     }

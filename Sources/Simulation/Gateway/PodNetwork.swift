@@ -145,6 +145,8 @@ final class PodConnection: @unchecked Sendable {  // Safe: one job at a time; se
     /// In the pool that has it.
     var endpoint = 0
     var isOpen = true
+    /// It has carried an exchange to its end.
+    var hasAnswered = false
     var request: SimulatedRequest?
     var onAnswer: ((SimulatedRequest) -> Void)?
     /// With the request that was under way.

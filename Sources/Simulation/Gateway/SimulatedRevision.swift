@@ -104,6 +104,7 @@ final class SimulatedRevision: @unchecked Sendable {  // Safe: one job at a time
 
     private func answered(_ request: SimulatedRequest, _ connection: PodConnection) {
         request.connection = nil
+        connection.hasAnswered = true
         state.pool.noteAnswer(connection.endpoint)
         release(connection, isUsable: connection.pod.isListening)
         loop.answer(request, .served(connection.pod))
@@ -111,7 +112,9 @@ final class SimulatedRevision: @unchecked Sendable {  // Safe: one job at a time
 
     private func closed(_ connection: PodConnection, _ request: SimulatedRequest?) {
         guard let request else { return state.pool.idleClosed(connection, connection.endpoint) }
-        for idle in state.pool.noteBreak(connection.endpoint, now: loop.now) { loop.network.hangUp(idle) }
+        let untrusted = state.pool.noteBreak(
+            connection.endpoint, wasKept: connection.hasAnswered, now: loop.now)
+        for idle in untrusted { loop.network.hangUp(idle) }
         let retry = RetryDecision(
             isSafe: request.isSafe, isIdempotent: loop.isIdempotent, wasSent: true, canReplay: true,
             answerHasBegun: false, retries: request.retries)
