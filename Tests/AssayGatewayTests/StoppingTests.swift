@@ -1,4 +1,6 @@
 import Concurrency
+import NIOCore
+import NIOPosix
 import Testing
 
 @testable import AssayGateway
@@ -49,6 +51,32 @@ import Testing
         }
     }
 
+    /// One that was told to go on, and is idle when nobody looks for such connections any more, holds up nobody's end.
+    @Test func whoIsToldTooLateAndAsksNoMoreIsNotWaitedForLong() async throws {
+        try await TestPod.with(reply: { _ in .bytes("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n") }) { pod in
+            try await GatewayWorld.with(
+                model: { modelJSON(port: $0, podPort: pod.port) },
+                pods: [podJSON("a", address: pod.address, port: pod.port)],
+                limits: {
+                    $0.drainDelay = .milliseconds(200)
+                    // Longer than this suite may take.
+                    $0.drainTimeout = .seconds(300)
+                }
+            ) { world in
+                try await TestClient.with(port: world.port) { client in
+                    try await client.send("GET / HTTP/1.1\r\nHost: wine\r\n\r\n")
+                    let head = try await client.read(through: "\r\n\r\n")
+                    #expect(head.contains(" 200 ") && !head.contains("close"))
+                    world.gateway.shutdown()
+                    try await Self.waitUntilFree(world.port)
+                    pod.write("ok", toConnection: 0)
+                    #expect(try await client.read(2) == "ok")
+                    #expect(await client.readToEnd().isEmpty)
+                }
+            }
+        }
+    }
+
     @Test func whoComesForEverIsNotServedForEver() async throws {
         try await TestPod.with { pod in
             try await GatewayWorld.with(
@@ -66,6 +94,20 @@ import Testing
                 } catch {
                     #expect(ContinuousClock.now - begun >= .milliseconds(690), "\(error)")
                 }
+            }
+        }
+    }
+
+    /// Not by asking whether somebody listens, for whoever comes keeps the gateway open.
+    private static func waitUntilFree(_ port: Int) async throws {
+        let bootstrap = ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+        while true {
+            do {
+                try await bootstrap.bind(host: "127.0.0.1", port: port).get().close()
+                return
+            } catch {
+                try await Task.sleep(for: .milliseconds(2))
             }
         }
     }

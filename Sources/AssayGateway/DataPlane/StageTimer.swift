@@ -77,7 +77,8 @@ final class StageTimer {
         case .handshake: limits.handshakeTimeout
         case .review: limits.reviewTimeout
         case .head: limits.server.headTimeout
-        case .idle: limits.server.idleTimeout
+        // Who was told that the connection goes on, before the order to stop came, has a moment to use it.
+        case .idle: loop.isDraining ? min(limits.drainDelay, limits.server.idleTimeout) : limits.server.idleTimeout
         case .requestBody: limits.server.bodyTimeout
         case .response: limits.responseTimeout
         case .responseBody: limits.responseIdleTimeout
