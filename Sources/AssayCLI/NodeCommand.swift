@@ -11,7 +11,8 @@ struct NodeCommand: AsyncParsableCommand {
         commandName: "node",
         abstract: "Runs a node of any Kubernetes cluster whose pods are processes of this machine.",
         discussion:
-            "A client of the API as a kubelet is. For trying things out; it isolates less than a container does."
+            "A client of the API as a kubelet is, for a user who may act as a node. For trying things out; it isolates less than a "
+            + "container does."
     )
 
     @OptionGroup var cluster: ClusterOptions

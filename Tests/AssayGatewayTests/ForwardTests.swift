@@ -190,17 +190,7 @@ import Testing
         try await withPod(reply: { _ in .nothing }) { world, pod in
             try await TestClient.with(port: world.port) { client in
                 try await client.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n")
-                await pod.wait { $0.requests.count == 1 }
-                pod.write("HTTP/1.1 200 OK\r\nContent-Length: \(size)\r\n\r\n")
-                let written = pod.write(ByteBuffer(repeating: 1, count: size))
-                let isTaken = Locked(false)
-                written?.whenSuccess { isTaken.withLock { $0 = true } }
-                #expect(try await client.read(through: "\r\n\r\n").contains("\(size)"))
-                // Time for a gateway without a bound to take it all.
-                try await Task.sleep(for: .milliseconds(300))
-                #expect(!isTaken.withLock { $0 })
-                #expect(try await client.skip(size) == size)
-                try await written?.get()
+                try await expectHeldBack(pod, by: client, size)
             }
         }
     }
@@ -215,4 +205,19 @@ import Testing
             }
         }
     }
+}
+
+/// A pod answers a request with so many bytes, and cannot send them all while the client reads none.
+func expectHeldBack(_ pod: TestPod, by client: TestClient, _ size: Int) async throws {
+    await pod.wait { $0.requests.count == 1 }
+    pod.write("HTTP/1.1 200 OK\r\nContent-Length: \(size)\r\n\r\n")
+    let written = pod.write(ByteBuffer(repeating: 1, count: size))
+    let isTaken = Locked(false)
+    written?.whenSuccess { isTaken.withLock { $0 = true } }
+    #expect(try await client.read(through: "\r\n\r\n").contains("\(size)"))
+    // Time for a gateway without a bound to take it all.
+    try await Task.sleep(for: .milliseconds(300))
+    #expect(!isTaken.withLock { $0 })
+    #expect(try await client.skip(size) == size)
+    try await written?.get()
 }

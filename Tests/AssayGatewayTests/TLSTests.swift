@@ -97,17 +97,7 @@ import Testing
         try await Self.withPod(certificates, reply: { _ in .nothing }) { world, pod in
             try await TestClient.with(port: world.tlsPort, tls: certificates.client) { client in
                 try await client.send("GET / HTTP/1.1\r\nHost: \(Self.host)\r\n\r\n")
-                await pod.wait { $0.requests.count == 1 }
-                pod.write("HTTP/1.1 200 OK\r\nContent-Length: \(size)\r\n\r\n")
-                let written = pod.write(ByteBuffer(repeating: 1, count: size))
-                let isTaken = Locked(false)
-                written?.whenSuccess { isTaken.withLock { $0 = true } }
-                #expect(try await client.read(through: "\r\n\r\n").contains("\(size)"))
-                // Time for a gateway without a bound to take it all.
-                try await Task.sleep(for: .milliseconds(300))
-                #expect(!isTaken.withLock { $0 })
-                #expect(try await client.skip(size) == size)
-                try await written?.get()
+                try await expectHeldBack(pod, by: client, size)
             }
         }
     }

@@ -7,8 +7,7 @@ public enum StepKey {
 
     /// What goes into a step besides images and inputs: its template as it was written, its outputs, seed, the parameters that it
     /// is told, the number of its nodes, the versions of what the template refers to, and where it has no inputs the version of the
-    /// data outside. Neither its name, nor where an image
-    /// is from, nor where an attempt goes on from is of it.
+    /// data outside. Neither its name, nor where an image is from, nor where an attempt goes on from is of it.
     static func recipe(
         of step: TrainingStep, in spec: TrainingJobSpec, references: [(TemplateReference, String)]
     ) -> String {

@@ -126,6 +126,7 @@ extension MLModelPlanner {
         let message = "\(target.name) is to serve again, for \(rollback.message)"
         let deadline = Duration.seconds(Int64(spec.serving.progressDeadline)) + MLModelPlan.deadlineGrace
         let elapsed = now - rollback.since
+        if elapsed < deadline { look(after: deadline - elapsed) }
         guard let child = deployment(target.deployment), !child.metadata.isBeingDeleted else {
             guard elapsed < deadline, let run = run(number: target.run),
                 target.servingHash == spec.serving.revisionHash
@@ -136,7 +137,6 @@ extension MLModelPlanner {
             guard hasRoom(spec) else { return }
             recreate(target, run, spec, replicas: replicas)
             tellRollingOut(reason: "RollingBack", message: message)
-            look(after: deadline - elapsed)
             return
         }
         guard isOurs(child.metadata, kind: "Deployment") else { return }
@@ -148,7 +148,6 @@ extension MLModelPlanner {
         } else if child.replicas > 0 || hasRoom(spec) {
             keepUp(child, target, run(number: target.run), spec, replicas: replicas)
             tellRollingOut(reason: "RollingBack", message: message)
-            look(after: deadline - elapsed)
         }
     }
 

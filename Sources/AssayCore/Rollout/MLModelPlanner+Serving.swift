@@ -201,8 +201,7 @@ extension MLModelPlanner {
         var excess = status.runs.count - limit
         status.runs.removeAll { run in
             guard excess > 0, run.number != current, run.number != servingRun, run.number != kept?.run,
-                run.number != newest,
-                run.phase != .training
+                run.number != newest, run.phase != .training
             else { return false }
             excess -= 1
             return true

@@ -90,7 +90,6 @@ public struct PodRecord: StoredObject, Hashable {
     public var model: ObjectKey? {
         metadata.labels[Label.model].map { ObjectKey(namespace: metadata.namespace, name: $0) }
     }
-
 }
 
 /// How the gateway finds out for itself that a pod answers, which the kubelet would tell only after its next period.

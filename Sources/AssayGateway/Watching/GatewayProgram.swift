@@ -122,6 +122,7 @@ public struct GatewayProgram: Service {
         }
         logger.info("stopped")
     }
+
     private func tellOfBeginning() async throws {
         try await models.waitForSync()
         try await pods.waitForSync()
