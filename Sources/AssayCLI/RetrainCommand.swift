@@ -12,8 +12,8 @@ struct RetrainCommand: AsyncParsableCommand {
         commandName: "retrain",
         abstract: "Has an MLModel made anew, though its spec has not changed.",
         discussion: """
-            Sets the annotation \(Label.forceAt), as `flux reconcile --force` does, with the rights of the kubeconfig's user. The \
-            run begins when none is under way; what serves goes on, and is replaced only if the new one passes.
+            Sets the annotation \(Label.forceAt) with the rights of the kubeconfig's user. The run begins when none is under way; \
+            what serves goes on, and is replaced only if the new one passes.
             """)
 
     @Argument(help: "The MLModel.") var model: String
@@ -27,14 +27,12 @@ struct RetrainCommand: AsyncParsableCommand {
         defer { transport.shutdown() }
         let client = KubernetesClient(transport: transport, credentials: cluster.credentials)
         let key = ObjectKey(namespace: namespace ?? cluster.namespace, name: model)
-        let (seconds, attoseconds) = SystemTime().wallNow().components
         // With its fraction, so that two in one second are two.
-        let word = JSONValue.string("\(seconds).\(attoseconds / 1_000_000_000)")
+        let word = JSONValue.string(Timestamp(sinceEpoch: SystemTime().wallNow()).microTime)
         do {
             _ = try await client.mergePatch(
                 .mlModels, key,
-                ["metadata": ["annotations": [Label.forceAt: word, Label.requestedAt: word]]],
-                fieldManager: "assay-retrain")
+                ["metadata": ["annotations": [Label.forceAt: word]]], fieldManager: "assay-retrain")
         } catch {
             StandardError.say("\(key): \(error)")
             throw ExitCode.failure

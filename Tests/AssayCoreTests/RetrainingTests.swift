@@ -80,10 +80,24 @@ import Testing
         #expect(world.status["retraining", "schedule"] == "0 3 * * * America/New_York")
         let next = try #require(world.status["retraining", "nextScheduleTime"]?.string)
         #expect(next.hasSuffix("T08:00:00Z"))
-        world.zone = .failure(.unknown(try ZoneName("America/Atlantis"), directory: "/zones"))
+    }
+
+    @Test func aZoneThatIsNotThereIsAMistakeAndAMachineWithoutZonesIsNone() throws {
+        let name = try ZoneName("America/Atlantis")
+        var world = try Self.world(["schedule": Self.daily, "timeZone": "America/Atlantis"])
+        world.zone = .failure(.unknown(name, directory: "/zones"))
         try world.settle()
-        #expect(world.status["retraining", "message"]?.string?.contains("America/Atlantis") == true)
+        let stalled = world.condition("Stalled")
+        #expect(stalled?["reason"] == "InvalidSpec" && world.condition("Ready")?["status"] == "True")
+        #expect(stalled?["message"]?.string?.hasPrefix("spec.training.timeZone: there is no time zone") == true)
+        world.zone = .failure(.notInstalled(name, directory: "/zones"))
+        try world.settle()
         #expect(world.isQuiet && world.status["phase"] == "Serving")
+        #expect(world.status["retraining", "message"]?.string?.contains("America/Atlantis") == true)
+        #expect(world.events.count { $0.reason == "ScheduleUnknown" } == 1)
+        try world.pass(300)
+        #expect(world.events.count { $0.reason == "ScheduleUnknown" } == 1, "it is said once")
+        #expect(try world.settle() == 0)
     }
 
     @Test func aChangedScheduleCountsFromThenOn() throws {
@@ -137,6 +151,44 @@ import Testing
         #expect(world.status["phase"] == "Serving")
     }
 
+    /// The status has no room for all of it.
+    @Test func aLongWordBeginsOneRunAsAnyOther() throws {
+        var world = try Self.world()
+        try world.force(String(repeating: "long ", count: 400))
+        for _ in 0..<3 {
+            world.succeedJob(#"{"accuracy": 0.5}"#)
+            try world.settle()
+        }
+        #expect(world.runs == ["1 Created Trained", "2 Requested Trained left"])
+    }
+
+    @Test func whatWasMadeElsewhereIsReadAnew() throws {
+        var world = World()
+        try world.create(
+            .mlModels,
+            try Sample.model {
+                $0["spec", "training"] = nil
+                $0["spec", "artifact"] = ["uri": .string("oci://registry.local/team/wine@\(World.digest)")]
+                $0["spec", "validation"] = ["gate": "None"]
+                $0["spec", "serving", "imageFrom"] = nil
+                $0["spec", "serving", "artifacts"] = ["model"]
+                $0["spec", "serving", "template", "spec", "containers"] = [
+                    ["name": "server", "image": .string("registry.local/server@\(World.digest)")]
+                ]
+            })
+        try world.settle()
+        try world.force("a")
+        let first = try #require(world.status["runs"]?[0]?["trainingJob"]?.string)
+        world.update(.trainingJobs, first) {
+            $0["status"] = ["observedGeneration": 1, "phase": "Failed", "reason": "NotFound", "conditions": []]
+        }
+        try world.settle()
+        #expect(world.runs == ["1 Created Failed", "2 Requested Training"])
+        let second = try #require(world.status["runs"]?[1]?["trainingJob"]?.string)
+        let job = try #require(try world.trainingJob(second)?.spec.value)
+        #expect(job.artifact != nil && job.problems(at: "spec").isEmpty, "\(job.problems(at: "spec"))")
+    }
+
     @Test func aFirstRunAnswersAWordThatWasThereBefore() throws {
         var world = World()
         try world.create(.mlModels, try Sample.model { $0["metadata", "annotations"] = [Label.forceAt: "a"] })
@@ -170,9 +222,11 @@ import Testing
         #expect(world.awake.count == 1)
     }
 
-    @Test func failuresInARowAreFollowedByLongerPauses() throws {
-        var world = try Self.world(["schedule": "* * * * *"])
-        for pause in [300, 600, 1200] as [Int64] {
+    @Test(arguments: [10, 2, 1]) func failuresInARowAreFollowedByLongerPauses(_ history: Int) throws {
+        var world = try Self.world(["schedule": "* * * * *"]) {
+            $0["spec", "revisionHistoryLimit"] = JSONValue(history)
+        }
+        for pause in [300, 600, 1200, 2400] as [Int64] {
             world.now = world.now + .seconds(60)
             try world.settle()
             #expect(world.runs.last?.hasSuffix("Training") == true)
@@ -183,19 +237,30 @@ import Testing
             #expect(world.status["retraining", "message"]?.string?.contains("in a row") == true)
             world.now = world.now + .seconds(1)
         }
+        // One that is refused has not failed, and ends the row.
+        world.now = world.now + .seconds(60)
+        try world.settle()
+        world.succeedJob(#"{"accuracy": 0.5}"#)
+        try world.settle()
+        try world.pass(60)
+        #expect(world.runs.last?.hasSuffix("Training") == true)
     }
 
-    @Test func soManyBeginInADayAndNoMore() throws {
-        var world = try Self.world(["schedule": "0 * * * *", "maxRunsPerDay": 2])
-        for _ in 0..<3 {
+    /// However few of them the history has.
+    @Test(arguments: [10, 2, 1]) func soManyBeginInADayAndNoMore(_ history: Int) throws {
+        var world = try Self.world(["schedule": "0 * * * *", "maxRunsPerDay": 4]) {
+            $0["spec", "revisionHistoryLimit"] = JSONValue(history)
+        }
+        for _ in 0..<6 {
             try world.pass(3600)
             world.succeedJob(#"{"accuracy": 0.5}"#)
             try world.settle()
         }
-        #expect(world.runs.count == 3)
+        func newest(_ world: World) -> Int? { world.status["runs"]?.array?.last?["number"]?.int }
+        #expect(newest(world) == 5)
         #expect(world.status["retraining", "waitingUntil"] == "2027-01-16T09:00:00Z")
         try world.force("a")
-        #expect(world.runs.count == 4, "a person may")
+        #expect(newest(world) == 6, "a person may")
     }
 
     @Test func aCoolDownIsKept() throws {
@@ -204,6 +269,18 @@ import Testing
         #expect(world.runs.count == 1 && world.status["retraining", "pending", "trigger"] == "Scheduled")
         try world.pass(1800)
         #expect(world.runs.count == 2)
+    }
+
+    @Test func whatAPauseHasHeldUpTooLongIsPassedOver() throws {
+        var world = try Self.world(["schedule": Self.daily, "coolDown": "48h", "startingDeadlineSeconds": 3600])
+        try world.pass(19 * 3600)
+        #expect(world.runs.count == 1 && world.status["retraining", "pending", "trigger"] == "Scheduled")
+        try world.pass(3601)
+        #expect(world.status["retraining", "pending"] == nil)
+        #expect(world.events.count { $0.reason == "ScheduleMissed" } == 1)
+        // The last of those that the pause has held up counts: at 03:00 of the third day it is over.
+        try world.pass(2 * 86_400 - 3601)
+        #expect(world.runs.count == 2 && world.status["runs"]?[1]?["dataVersion"] == "2027-01-18T03:00:00Z")
     }
 
     @Test func withReplaceALaterTimeTakesTheRunsPlace() throws {
@@ -236,6 +313,24 @@ import Testing
         #expect(world.runs == ["1 Created Trained", "2 Requested Superseded", "3 TrainingChanged Training"])
         let version = world.status["runs"]?[1]?["dataVersion"]
         #expect(version != nil && world.status["runs"]?[2]?["dataVersion"] == version, "nobody goes back to older data")
+    }
+
+    /// The spec waits for nothing: what it asked for serves again.
+    @Test func aRunMadeAnewThatBecomesBadInServiceIsLeftAsQuietly() throws {
+        var world = try Self.world()
+        try world.force("a")
+        world.succeedJob()
+        try world.settle()
+        world.makeDeploymentsAvailable()
+        try world.settle()
+        #expect(world.status["revision"] == world.revision(2)["name"])
+        try world.pass(60)
+        try world.goBack()
+        #expect(world.status["revision"] == world.revision(1)["name"] && world.runs.last == "2 Requested Trained left")
+        #expect(
+            world.isQuiet && world.status["phase"] == "Serving" && world.condition("RolledOut")?["status"] == "True")
+        #expect(world.events.contains { $0.reason == "RolledBack" })
+        #expect(try world.settle() == 0)
     }
 
     @Test func whatServesIsWatchedWhileARunTrains() throws {

@@ -360,7 +360,7 @@ extension World {
         for (other, object) in others where other != name { objects[.deployments]?[other] = object }
     }
 
-    fileprivate mutating func goBack(from number: Int = 2) throws {
+    mutating func goBack(from number: Int = 2) throws {
         try crash(number)
         try pass(60)
         makeAvailable(1)

@@ -33,5 +33,30 @@ extension Stories {
                 }
             }
         }
+
+        /// Every minute has its time, on the clocks of a place.
+        @Test(arguments: Backend.all) func aScheduleMakesItAnew(_ backend: Backend) async throws {
+            try await StoryWorld.run(on: backend) { world in
+                try await world.withOperator {
+                    try await world.apply(
+                        yaml: ToyModel().yaml.replacing(
+                            "  training:\n",
+                            with: "  training:\n    schedule: '* * * * *'\n    timeZone: Asia/Kathmandu\n"))
+                    let first = try await world.wait("serving", seconds: 120) { $0.isTrue("Ready") }.revision
+                    let again = try await world.wait("serving what the schedule has made", seconds: 120) {
+                        $0.isTrue("Ready") && $0.revision != first
+                    }
+                    #expect(again["status", "runs"]?[1]?["trigger"] == "Scheduled")
+                    #expect(again["status", "retraining", "schedule"] == "* * * * * Asia/Kathmandu")
+                    try await world.apply(
+                        yaml: ToyModel().yaml.replacing(
+                            "  training:\n",
+                            with: "  training:\n    schedule: '* * * * *'\n    timeZone: Asia/Atlantis\n"))
+                    let wrong = try await world.wait("a mistake", seconds: 60) { $0.isObserved && $0.isTrue("Stalled") }
+                    #expect(wrong.condition("Stalled")?.message.contains("spec.training.timeZone") == true)
+                    #expect(wrong.isTrue("Ready"))
+                }
+            }
+        }
     }
 }

@@ -28,6 +28,10 @@ public struct RetrainingStatus: Sendable, Hashable {
     /// When the schedule is due next.
     public var nextScheduleTime: Timestamp?
     public var pending: Pending?
+    /// When the runs of the last 24 hours began that nobody has asked for by hand.
+    public var begun: [Timestamp] = []
+    /// How many runs had failed one after another when the newest began; nil for none.
+    public var failures: Int?
     /// Until when it waits, where that is known.
     public var waitingUntil: Timestamp?
     /// What it waits for, or what is wrong.
@@ -40,6 +44,11 @@ public struct RetrainingStatus: Sendable, Hashable {
         lastScheduleTime = try cursor["lastScheduleTime"].optionalTimestamp()
         nextScheduleTime = try cursor["nextScheduleTime"].optionalTimestamp()
         pending = cursor["pending"].exists ? try Pending(json: cursor["pending"]) : nil
+        begun = try cursor["begun"].map { element throws(JSONShapeError) in
+            guard let moment = try element.optionalTimestamp() else { throw element.failure("is required") }
+            return moment
+        }
+        failures = try cursor["failures"].optionalInt()
         waitingUntil = try cursor["waitingUntil"].optionalTimestamp()
         message = try cursor["message"].optionalString()
     }
@@ -50,6 +59,8 @@ public struct RetrainingStatus: Sendable, Hashable {
         result["lastScheduleTime"] = JSONValue(lastScheduleTime?.description)
         result["nextScheduleTime"] = JSONValue(nextScheduleTime?.description)
         result["pending"] = pending?.json
+        if !begun.isEmpty { result["begun"] = JSONValue(begun.map { .string($0.description) }) }
+        if let failures { result["failures"] = JSONValue(failures) }
         result["waitingUntil"] = JSONValue(waitingUntil?.description)
         result["message"] = JSONValue(message)
         return result

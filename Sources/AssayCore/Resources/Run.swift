@@ -48,6 +48,8 @@ public struct Run: Sendable, Hashable {
         set { left = newValue ? true : nil }
     }
     private var left: Bool?
+    /// It came to nothing, and not because the gate has said so.
+    var hasFailed: Bool { phase == .failed || (isLeft && judgement != .refused) }
     /// Of `spec.training`. Only a trigger makes a second run of one.
     public var trainingHash: String
     public var trainingJob: String

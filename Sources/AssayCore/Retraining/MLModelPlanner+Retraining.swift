@@ -2,8 +2,7 @@ import JSON
 import KubernetesModel
 import Schedule
 
-/// Making the model anew though its spec has not changed: because it is time, or because somebody says
-/// so.
+/// Making the model anew though its spec has not changed: because it is time, or because somebody says so.
 ///
 /// Whatever asks is remembered once, until a run has begun for it: two triggers make one run, and so do those that come while a
 /// run is under way. What serves is told of all the while, and a run that does not come to serve leaves no trace but in the
@@ -17,6 +16,9 @@ extension MLModelPlanner {
         status.retraining = changed == RetrainingStatus() ? nil : changed
     }
 
+    /// Another training begins, which has failed at nothing yet.
+    mutating func forgetFailures() { change { $0.failures = nil } }
+
     // MARK: What asks for a run
 
     mutating func noteTriggers(_ spec: MLModelSpec) {
@@ -29,13 +31,13 @@ extension MLModelPlanner {
     }
 
     private mutating func remember(_ pending: RetrainingStatus.Pending) {
-        change { if $0.pending == nil || pending.trigger == .requested { $0.pending = pending } }
+        change { if $0.pending?.trigger != .requested || pending.trigger == .requested { $0.pending = pending } }
     }
 
     private mutating func noteRequest() {
-        guard let word = model.metadata.annotations[Label.forceAt], !word.isEmpty, word != status.lastHandledForceAt
-        else { return }
-        status.lastHandledForceAt = Text.limited(word, to: 1024)
+        let word = Text.limited(model.metadata.annotations[Label.forceAt] ?? "", to: 1024)
+        guard !word.isEmpty, word != status.lastHandledForceAt else { return }
+        status.lastHandledForceAt = word
         // The first run is about to begin anyway.
         guard !status.runs.isEmpty else { return }
         remember(
@@ -70,19 +72,21 @@ extension MLModelPlanner {
         if let next = due.next { look(after: max(.seconds(1), next - now)) }
         if let passed = due.tooLate {
             change { $0.lastScheduleTime = passed }
-            result.events.append(
-                PlannedEvent(
-                    .warning, reason: "ScheduleMissed", action: "Retrain",
-                    note: "the run of \(passed) could not begin within startingDeadlineSeconds; \(due.missed) passed by"
-                ))
+            tellMissed(passed, count: due.missed)
         }
         guard let time = due.run else { return }
         guard mayTake(time, rules) else { return }
         change { $0.lastScheduleTime = time }
         remember(
             .init(
-                trigger: .scheduled, since: now.truncatedToSeconds, message: "scheduled for \(time)",
-                dataVersion: time.description))
+                trigger: .scheduled, since: time, message: "scheduled for \(time)", dataVersion: time.description))
+    }
+
+    private mutating func tellMissed(_ time: Timestamp, count: Int) {
+        result.events.append(
+            PlannedEvent(
+                .warning, reason: "ScheduleMissed", action: "Retrain",
+                note: "the run of \(time) could not begin within startingDeadlineSeconds; \(count) passed by"))
     }
 
     /// Nil where nobody can say when it is due; why is told.
@@ -92,10 +96,19 @@ extension MLModelPlanner {
         case nil: return rules.timeZone == nil ? Recurrence(schedule) : nil
         case .success(let zone): return Recurrence(schedule, in: zone)
         case .failure(let error):
-            change { $0.message = Text.limited("spec.training.timeZone: \(error)", to: 512) }
-            look(after: .seconds(300))
+            tellUnknown("spec.training.timeZone: \(error)")
             return nil
         }
+    }
+
+    /// It is no mistake of who has written the spec.
+    private mutating func tellUnknown(_ problem: String) {
+        let message = Text.limited(problem, to: 512)
+        change { $0.message = message }
+        look(after: .seconds(300))
+        guard old.retraining?.message != message else { return }
+        result.events.append(
+            PlannedEvent(.warning, reason: "ScheduleUnknown", action: "Retrain", note: message))
     }
 
     /// Whether a scheduled time asks for its run now, or only when the one that is under way has ended.
@@ -122,12 +135,12 @@ extension MLModelPlanner {
 
     /// Begins the run that is asked for, where nothing is in its way.
     mutating func beginRetraining(_ spec: MLModelSpec) {
-        guard let pending = retraining.pending else { return }
+        guard let pending = retraining.pending, !isTooLate(pending, spec) else { return }
         if let run = runUnderWay {
             change { $0.message = "waits for the end of run \(run.number)" }
             return
         }
-        let pause = RetrainingPause.standing(status.runs, spec.training.retraining, now: now)
+        let pause = RetrainingPause.standing(status.runs, retraining, spec.training.retraining, now: now)
         if pending.trigger != .requested, let pause {
             change {
                 $0.waitingUntil = pause.until
@@ -146,12 +159,32 @@ extension MLModelPlanner {
             look(after: .seconds(60))
             return
         }
-        change { $0.pending = nil }
+        let (failures, begin) = (RetrainingPause.failures(status.runs, retraining), now.truncatedToSeconds)
+        change {
+            $0.pending = nil
+            $0.failures = failures > 0 ? failures : nil
+            $0.begun = RetrainingPause.ofToday($0.begun, now: begin) + (pending.trigger == .requested ? [] : [begin])
+        }
         appendRun(pending.trigger, spec, message: pending.message, dataVersion: pending.dataVersion)
         result.events.append(
             PlannedEvent(
                 reason: "RetrainingBegun", action: "Retrain",
                 note: "run \(status.runs.last?.number ?? 0) begins: \(pending.message)"))
+    }
+
+    /// Takes back what waits for longer than it may.
+    private mutating func isTooLate(_ pending: RetrainingStatus.Pending, _ spec: MLModelSpec) -> Bool {
+        guard pending.trigger == .scheduled, let deadline = spec.training.retraining.startingDeadline else {
+            return false
+        }
+        let left = deadline - (now - pending.since)
+        guard left < .zero else {
+            look(after: max(.seconds(1), left))
+            return false
+        }
+        change { $0.pending = nil }
+        tellMissed(pending.since, count: 1)
+        return true
     }
 
     // MARK: Following

@@ -10,10 +10,24 @@ struct RetrainingPause: Sendable, Hashable {
     private static let firstBackoff: Int64 = 300
     private static let longestBackoff: Int64 = 86_400
 
-    /// The longest of the pauses that stand; nil where a run may begin now.
-    static func standing(_ runs: [Run], _ rules: RetrainingSpec, now: Timestamp) -> RetrainingPause? {
-        [coolDown(runs, rules), backoff(runs), budget(runs, rules, now: now)].compactMap(\.self)
+    /// The longest of the pauses that stand; nil where a run may begin now. The history may have forgotten all runs but the newest.
+    static func standing(
+        _ runs: [Run], _ status: RetrainingStatus, _ rules: RetrainingSpec, now: Timestamp
+    ) -> RetrainingPause? {
+        [coolDown(runs, rules), backoff(runs, status), budget(status, rules, now: now)].compactMap(\.self)
             .filter { $0.until > now }.max { $0.until < $1.until }
+    }
+
+    /// How many runs have failed one after another until now. One that the gate has refused has not failed.
+    static func failures(_ runs: [Run], _ status: RetrainingStatus) -> Int {
+        newest(runs)?.hasFailed == true ? (status.failures ?? 0) + 1 : 0
+    }
+
+    /// Of these moments, those of the last 24 hours.
+    static func ofToday(_ moments: [Timestamp], now: Timestamp) -> [Timestamp] { moments.filter { now - $0 < day } }
+
+    private static func newest(_ runs: [Run]) -> Run? {
+        runs.last { $0.phase != .superseded && $0.phase != .training }
     }
 
     private static func coolDown(_ runs: [Run], _ rules: RetrainingSpec) -> RetrainingPause? {
@@ -22,21 +36,20 @@ struct RetrainingPause: Sendable, Hashable {
             until: end + rules.coolDownTime, reason: "the cool-down of \(rules.coolDown ?? "") after the last run")
     }
 
-    /// By the runs that have failed one after another until now. A run that the gate has refused has not failed.
-    private static func backoff(_ runs: [Run]) -> RetrainingPause? {
-        let failures = runs.reversed().filter { $0.phase != .superseded }.prefix { $0.phase == .failed }
-        guard let end = failures.first?.completionTime else { return nil }
-        let doublings = min(failures.count - 1, 16)
-        let pause = min(firstBackoff << Int64(doublings), longestBackoff)
+    private static func backoff(_ runs: [Run], _ status: RetrainingStatus) -> RetrainingPause? {
+        let failures = failures(runs, status)
+        guard failures > 0, let end = newest(runs)?.completionTime else { return nil }
+        let pause = min(firstBackoff << Int64(min(failures - 1, 16)), longestBackoff)
         return RetrainingPause(
-            until: end + .seconds(pause), reason: "a pause of \(pause) s after \(failures.count) failed in a row")
+            until: end + .seconds(pause), reason: "a pause of \(pause) s after \(failures) failed in a row")
     }
 
-    private static func budget(_ runs: [Run], _ rules: RetrainingSpec, now: Timestamp) -> RetrainingPause? {
-        let own = runs.filter { $0.trigger.isRetraining && $0.trigger != .requested }.compactMap(\.startTime)
-            .filter { now - $0 < day }.sorted()
-        guard own.count >= rules.runsPerDay else { return nil }
-        let oldest = own[own.count - rules.runsPerDay]
+    private static func budget(
+        _ status: RetrainingStatus, _ rules: RetrainingSpec, now: Timestamp
+    ) -> RetrainingPause? {
+        let begun = ofToday(status.begun, now: now).sorted()
+        guard begun.count >= rules.runsPerDay else { return nil }
+        let oldest = begun[begun.count - rules.runsPerDay]
         return RetrainingPause(until: oldest + day, reason: "the \(rules.runsPerDay) runs of maxRunsPerDay are used up")
     }
 }

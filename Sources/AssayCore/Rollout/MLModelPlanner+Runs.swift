@@ -13,6 +13,7 @@ extension MLModelPlanner {
         guard mayRun(spec) else { return }
         let trigger: Run.Trigger =
             status.runs.isEmpty ? .created : spec.artifact == nil ? .trainingChanged : .artifactChanged
+        forgetFailures()
         appendRun(trigger, spec)
     }
 
@@ -136,8 +137,8 @@ extension MLModelPlanner {
 
     private func trainingJob(_ run: Run, _ spec: MLModelSpec) -> JSONValue {
         var training = spec.training.spec
-        // Who writes one into the spec means that one.
-        training.dataVersion = training.dataVersion ?? run.dataVersion
+        // Who writes one into the spec means that one; what was made elsewhere has none.
+        if training.artifact == nil { training.dataVersion = training.dataVersion ?? run.dataVersion }
         return trainingJob(run.trainingJob, training, spec)
     }
 

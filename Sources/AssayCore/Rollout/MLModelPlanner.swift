@@ -1,5 +1,6 @@
 import JSON
 import KubernetesModel
+import Schedule
 
 /// One planning: it changes a copy of the status and collects actions.
 struct MLModelPlanner {
@@ -68,6 +69,12 @@ struct MLModelPlanner {
         }
         if spec.suspend == true {
             suspend(spec)
+            return
+        }
+        if case .failure(let error) = observed.zone, error.isMistakeInName {
+            stall(.invalid, reason: "InvalidSpec", message: "spec.training.timeZone: \(error)")
+            // Zones may be installed meanwhile.
+            look(after: .seconds(300))
             return
         }
         supersedeRuns(except: spec.training.hash)

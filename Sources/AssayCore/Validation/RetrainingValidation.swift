@@ -1,7 +1,8 @@
 import Schedule
 
 extension RetrainingSpec {
-    static let mostRunsPerDay = 1000
+    /// Each has its place in the status.
+    static let mostRunsPerDay = 100
 
     /// What cannot stand. Whether there is a zone of the name is known only where zones are.
     func problems(at path: String) -> [FieldProblem] {
